@@ -1,0 +1,25 @@
+"""The `.tfcm` container: bytes to header and chunks, without TensorFlow."""
+
+from tfc_models.bitstream.container import (
+    LATENT,
+    MAGIC,
+    MAX_PIXELS,
+    METADATA,
+    VERSION,
+    Chunk,
+    Header,
+    read,
+    write,
+)
+
+__all__ = [
+    "LATENT",
+    "MAGIC",
+    "MAX_PIXELS",
+    "METADATA",
+    "VERSION",
+    "Chunk",
+    "Header",
+    "read",
+    "write",
+]

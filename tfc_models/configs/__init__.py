@@ -1,0 +1,1 @@
+"""Recipes: one file a registered name, data without logic."""

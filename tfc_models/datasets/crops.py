@@ -1,0 +1,132 @@
+"""Batches of training patches, each a function of its index alone."""
+
+import logging
+import threading
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfc_models.datasets.files import find_images, image_size, read_image
+from tfc_models.errors import ImageError, UsageError
+
+_LOG = logging.getLogger(__name__)
+
+
+class ImageStore:
+  """The usable images of a folder or glob, kept decoded while memory lasts.
+
+  Args:
+    pattern: folder (searched recursively) or glob.
+    min_size: int, images with a shorter side are skipped and counted, broken
+      ones too.
+    cache_mib: decoded images are kept up to this many MiB.
+
+  Raises:
+    UsageError: if no usable image is left.
+  """
+
+  def __init__(self, pattern, min_size, cache_mib=2048):
+    self.paths = []
+    self.too_small = self.broken = 0
+    for path in find_images(pattern):
+      try:
+        if min(image_size(path)) < min_size:
+          self.too_small += 1
+        else:
+          self.paths.append(path)
+      except ImageError:
+        self.broken += 1
+    skipped = (f"{self.too_small} below {min_size} pixels a side, "
+               f"{self.broken} unreadable")
+    if not self.paths:
+      raise UsageError(f"{pattern}: no usable image ({skipped})")
+    _LOG.info("%s: %d images (skipped: %s)", pattern, len(self.paths), skipped)
+    self._budget = cache_mib * 2**20
+    self._cache = {}
+    self._lock = threading.Lock()
+
+  def __len__(self):
+    return len(self.paths)
+
+  def get(self, index):
+    """Returns image `index` as a PIL image in RGB; None if it is broken inside."""
+    if index in self._cache:
+      return self._cache[index]
+    try:
+      array = read_image(self.paths[index])
+      image = Image.fromarray(
+          np.broadcast_to(array, array.shape[:2] + (3,)).copy())
+    except ImageError as error:
+      _LOG.warning("Skipped: %s", error)
+      image = None
+    with self._lock:
+      size = 0 if image is None else 3 * image.width * image.height
+      if index not in self._cache and size <= self._budget:
+        self._budget -= size
+        self._cache[index] = image
+    return image
+
+
+def random_patch(store, index, *, patch_size, seed, max_downscale):
+  """Returns patch number `index` of an endless, repeatable sequence.
+
+  Args:
+    store: `ImageStore`.
+    index: int. Every len(store) consecutive patches use every image once.
+    patch_size: side in pixels.
+    seed: int.
+    max_downscale: images are shrunk by a random factor of 1 to this, as far as
+      their size allows: it removes the artefacts of files that were JPEGs.
+
+  Returns:
+    uint8 array (patch_size, patch_size, 3).
+  """
+  epoch, position = divmod(index, len(store))
+  order = np.random.default_rng([seed, 0, epoch]).permutation(len(store))
+  rng = np.random.default_rng([seed, 1, index])
+  image = store.get(order[position])
+  while image is None:
+    image = store.get(rng.integers(len(store)))
+  largest = min(max_downscale, min(image.size) / patch_size)
+  window = patch_size * rng.uniform(1.0, max(largest, 1.0))
+  left = rng.uniform(0.0, image.width - window)
+  top = rng.uniform(0.0, image.height - window)
+  if max_downscale == 1.0:
+    left, top, window = int(left), int(top), patch_size
+  patch = image.resize(
+      (patch_size, patch_size), Image.Resampling.BICUBIC,
+      box=(left, top, left + window, top + window))
+  patch = np.asarray(patch)
+  return patch[:, ::-1] if rng.integers(2) else patch
+
+
+def crop_dataset(store, *, batch_size, patch_size, first_batch=0,
+                 num_batches=None, seed=0, max_downscale=1.0):
+  """Returns a `tf.data.Dataset` of uint8 (batch_size, patch, patch, 3).
+
+  Batch n does not depend on where the sequence starts, so an interrupted
+  training continues with the data that it would have seen.
+
+  Args:
+    store: `ImageStore`.
+    batch_size: patches a batch.
+    patch_size, seed, max_downscale: see `random_patch`.
+    first_batch: number of the first batch.
+    num_batches: length, None for no end.
+  """
+  def patch(index):
+    return np.ascontiguousarray(random_patch(
+        store, int(index), patch_size=patch_size, seed=seed,
+        max_downscale=max_downscale))
+
+  end = (tf.int64.max if num_batches is None
+         else (first_batch + num_batches) * batch_size)
+  shape = (patch_size, patch_size, 3)
+  return (
+      tf.data.Dataset.range(first_batch * batch_size, end)
+      .map(lambda index: tf.ensure_shape(
+          tf.numpy_function(patch, [index], tf.uint8), shape),
+           num_parallel_calls=2, deterministic=True)
+      .batch(batch_size, drop_remainder=True)
+      .prefetch(4))

@@ -1,0 +1,122 @@
+"""Gaussian with a scale, and possibly a mean, per element."""
+
+import math
+from typing import NamedTuple, Optional
+
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.entropy_models.tables import PRECISION, RangeTables
+from tfc_models.ops import quantize
+
+NUM_SCALES = 64
+SCALE_MIN = 0.11
+SCALE_MAX = 256.0
+
+_LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (NUM_SCALES - 1)
+# Keeps -log2 finite; costs at most 30 bits where the Gaussian says more.
+_LIKELIHOOD_FLOOR = 1e-9
+# int32 symbols with room for the tables' offsets, whatever a network outputs.
+_SYMBOL_LIMIT = 2.0**20
+
+
+class GaussianParams(NamedTuple):
+  """What the Gaussian is conditioned on.
+
+  Attributes:
+    indexes: (B, H, W, C) float, position on the scale table, see
+      `scale_from_index`; any real number, clipped to 0..63.
+    loc: (B, H, W, C) float mean, or None for zero.
+  """
+
+  indexes: tf.Tensor
+  loc: Optional[tf.Tensor] = None
+
+
+def scale_from_index(index):
+  """Returns the standard deviation at `index`: 64 steps, 0.11 to 256, log."""
+  return SCALE_MIN * tf.exp(_LOG_STEP * index)
+
+
+def index_from_scale(scale):
+  """Returns the real-valued index of a standard deviation, an array."""
+  return tf.math.log(scale / SCALE_MIN) / _LOG_STEP
+
+
+class GaussianCodec(LatentCodec):
+  """Codes round(y - loc) under N(0, scale) convolved with a unit box.
+
+  The network outputs the table index itself. Training sees it as a real
+  number, the coder and the estimate without noise as a rounded int32, since
+  the coder would truncate what the estimate interpolates.
+
+  Args:
+    name, reconstruction: see `LatentCodec`.
+
+  Source: Balle et al., ICLR 2018, arXiv:1802.01436, appendix 6.2; with a mean:
+    Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, equation 3.
+  Departs: the index is predicted on a log scale instead of the scale, so no
+    table look-up depends on a comparison of floats.
+  """
+
+  def __init__(self, name="y", reconstruction="noise"):
+    super().__init__(name, reconstruction)
+    self.tables = RangeTables()
+
+  def __call__(self, y, params, noise=None):
+    indexes, loc = params
+    if noise is None:
+      y_hat, symbols = self._quantize(y, loc)
+      residual = symbols
+      indexes = self._table_indexes(indexes)
+    else:
+      y_tilde, y_hat = self._perturb(y, loc, noise)
+      residual = y_tilde if loc is None else y_tilde - loc
+      indexes = quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0)
+    bits = _bits(residual, scale_from_index(tf.cast(indexes, tf.float32)))
+    return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3))
+
+  def compress(self, y, params):
+    y_hat, symbols = self._quantize(y, params.loc)
+    strings = self.tables.encode(
+        tf.cast(symbols, tf.int32), self._table_indexes(params.indexes))
+    return strings, y_hat
+
+  def decompress(self, strings, shape, params):
+    indexes = self._table_indexes(params.indexes)
+    indexes = tf.ensure_shape(indexes, [None, *shape])
+    symbols = tf.cast(self.tables.decode(strings, indexes), tf.float32)
+    return symbols if params.loc is None else symbols + params.loc
+
+  def fix_tables(self):
+    self.tables.assign_from(tfc.LocationScaleIndexedEntropyModel(
+        tfc.NoisyNormal, num_scales=NUM_SCALES,
+        scale_fn=lambda index: scale_from_index(tf.cast(index, tf.float32)),
+        coding_rank=3, compression=True, tail_mass=2**-12,
+        range_coder_precision=PRECISION))
+
+  def _quantize(self, y, loc):
+    """Returns y_hat and the float valued integer symbols."""
+    symbols = tf.round(y if loc is None else y - loc)
+    symbols = tf.clip_by_value(symbols, -_SYMBOL_LIMIT, _SYMBOL_LIMIT)
+    return (symbols if loc is None else symbols + loc), symbols
+
+  def _table_indexes(self, indexes):
+    indexes = tf.clip_by_value(tf.round(indexes), 0.0, NUM_SCALES - 1.0)
+    return tf.cast(indexes, tf.int32)
+
+
+def _bits(residual, scale):
+  """Returns -log2 of the mass of [residual - 1/2, residual + 1/2].
+
+  By symmetry evaluated on the negative side, where the difference of two
+  normal distribution functions keeps its digits.
+  """
+  distance = tf.abs(residual)
+  factor = -math.sqrt(0.5) / scale
+  upper = tf.math.erfc((0.5 - distance) * factor)
+  lower = tf.math.erfc((-0.5 - distance) * factor)
+  likelihood = 0.5 * (upper - lower)
+  likelihood = quantize.clip_towards(likelihood, _LIKELIHOOD_FLOOR, None)
+  return tf.math.log(likelihood) / -math.log(2.0)

@@ -1,0 +1,6 @@
+"""Reusable Keras layers."""
+
+from tfc_models.layers.residual import ResidualBlock
+from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
+
+__all__ = ["ResidualBlock", "ScaledConv2D", "ScaledConv2DTranspose"]

@@ -1,0 +1,25 @@
+"""Residual branches."""
+
+import tensorflow as tf
+
+from tfc_models.layers.scaled_conv import ScaledConv2D
+
+
+class ResidualBlock(tf.keras.layers.Layer):
+  """Returns a branch 1x1, 3x3, 1x1 that starts as zero; the caller adds it.
+
+  Args:
+    filters: channels within the branch.
+    outputs: channels of its result.
+  """
+
+  def __init__(self, filters, outputs, name=None):
+    super().__init__(name=name)
+    self.reduce = ScaledConv2D(
+        filters, 1, activation=tf.nn.leaky_relu, name="reduce")
+    self.spatial = ScaledConv2D(
+        filters, 3, activation=tf.nn.leaky_relu, name="spatial")
+    self.expand = ScaledConv2D(outputs, 1, zeros=True, name="expand")
+
+  def call(self, x):
+    return self.expand(self.spatial(self.reduce(x)))

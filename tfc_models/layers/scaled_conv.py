@@ -1,0 +1,87 @@
+"""Convolutions whose variables have entries near 1, whatever their fan-in."""
+
+import tensorflow as tf
+
+
+class _ScaledConv(tf.keras.layers.Layer):
+  """Common part: variables, scale and activation.
+
+  The kernel in use is `kernel * scale` with a constant scale of
+  1 / sqrt(fan-in), so that one learning rate of Adam, which moves every entry
+  by about that much a step, means the same relative change in every layer, and
+  does not destroy kernels that start as a classical transform.
+
+  Args:
+    filters: output channels.
+    kernel_size: int, height and width of the kernel.
+    strides: int, down or up.
+    activation: as in Keras.
+    zeros: start as the zero function, for the last layer of a residual branch.
+    use_bias: add a bias per output channel.
+    name: as in Keras; a key of checkpoints.
+
+  Source: the equalized learning rate of Karras et al., "Progressive growing of
+    GANs", ICLR 2018, section 4.1.
+  """
+
+  def __init__(self, filters, kernel_size, strides=1, activation=None,
+               zeros=False, use_bias=True, name=None):
+    super().__init__(name=name)
+    self.filters = filters
+    self.kernel_size = kernel_size
+    self.strides = strides
+    self.activation = tf.keras.activations.get(activation)
+    self.zeros = zeros
+    self.use_bias = use_bias
+
+  def build(self, input_shape):
+    inputs = input_shape[-1]
+    self.scale = self._fan_in(inputs) ** -0.5
+    initializer = "zeros" if self.zeros else tf.keras.initializers.RandomNormal(
+        stddev=1.0, seed=inputs * 1000003 + self.filters)
+    self.kernel = self.add_weight(
+        name="kernel", shape=self._kernel_shape(inputs),
+        initializer=initializer)
+    if self.use_bias:
+      self.bias = self.add_weight(
+          name="bias", shape=(self.filters,), initializer="zeros")
+    super().build(input_shape)
+
+  def call(self, x):
+    x = self._convolve(x, self.kernel * self.scale)
+    if self.use_bias:
+      x = tf.nn.bias_add(x, self.bias)
+    return self.activation(x)
+
+
+class ScaledConv2D(_ScaledConv):
+  """(B, H, W, C) to (B, H / strides, W / strides, filters), zero padded."""
+
+  def _fan_in(self, inputs):
+    return self.kernel_size**2 * inputs
+
+  def _kernel_shape(self, inputs):
+    return (self.kernel_size, self.kernel_size, inputs, self.filters)
+
+  def _convolve(self, x, kernel):
+    return tf.nn.conv2d(x, kernel, self.strides, "SAME")
+
+
+class ScaledConv2DTranspose(_ScaledConv):
+  """(B, H, W, C) to (B, H * strides, W * strides, filters)."""
+
+  def _fan_in(self, inputs):
+    # Each output sample sees one in `strides` taps of the kernel a side.
+    return self.kernel_size**2 * inputs / self.strides**2
+
+  def _kernel_shape(self, inputs):
+    return (self.kernel_size, self.kernel_size, self.filters, inputs)
+
+  def _convolve(self, x, kernel):
+    shape = tf.shape(x)
+    output_shape = tf.stack([
+        shape[0], shape[1] * self.strides, shape[2] * self.strides,
+        self.filters])
+    y = tf.nn.conv2d_transpose(x, kernel, output_shape, self.strides, "SAME")
+    static = [None if n is None else n * self.strides for n in x.shape[1:3]]
+    return tf.ensure_shape(y, [x.shape[0], *static, self.filters])

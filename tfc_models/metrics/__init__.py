@@ -1,0 +1,14 @@
+"""Distortion and rate, with their units in their names."""
+
+from tfc_models.metrics.distortion import mse, psnr, squared_error_to_psnr
+from tfc_models.metrics.rate import bits_per_pixel
+from tfc_models.metrics.ssim import MS_SSIM_MIN_SIZE, ms_ssim
+
+__all__ = [
+    "MS_SSIM_MIN_SIZE",
+    "bits_per_pixel",
+    "ms_ssim",
+    "mse",
+    "psnr",
+    "squared_error_to_psnr",
+]

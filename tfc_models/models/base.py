@@ -1,0 +1,288 @@
+"""The contract of a compression model, and all that follows from it."""
+
+import abc
+import dataclasses
+from typing import NamedTuple, Optional
+
+import tensorflow as tf
+
+from tfc_models import metrics
+from tfc_models.bitstream import LATENT, Chunk
+from tfc_models.entropy_models import LatentCodec
+from tfc_models.errors import BitstreamError
+from tfc_models.ops import image as image_ops
+from tfc_models.ops import padding
+from tfc_models.ops.noise import Noise
+
+DISTORTIONS = ("mse", "ms-ssim")
+
+
+class ModelOutput(NamedTuple):
+  """What a model makes of a batch.
+
+  Attributes:
+    x_hat: (B, H, W, 3) float reconstruction; may leave [0, 1].
+    bits: name of a latent to its (B,) bits; the keys are `Model.latents`.
+    extras: further tensors that a loss or an evaluator of this model reads.
+  """
+
+  x_hat: tf.Tensor
+  bits: dict
+  extras: dict = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """What one call may vary without other weights.
+
+  Attributes:
+    quality: 1..100, or None for the model's default; of models with the
+      capability "quality". Fixed-rate models carry it into the header.
+    lmbda: weight of the distortion in training.
+    noise: random numbers of training.
+  """
+
+  quality: Optional[int] = None
+  lmbda: object = None
+  noise: Optional[Noise] = None
+
+
+class CompressionModel(tf.keras.Model, abc.ABC):
+  """A learned codec: images to chunks of bytes and back.
+
+  A paper writes `call`, `encode`, `decode` and the class facts; the rest
+  follows. `registry.register` sets `registered_name` and `kind`.
+
+  Class facts:
+    downsampling_factor: int, sides of padded images are multiples of it.
+    capabilities: subset of {"quality", "progressive", "lossless",
+      "exact_pixels"}; what the conformance suite tests and callers may ask for.
+    latents: names of the coded latents, in the order of the stream.
+  """
+
+  downsampling_factor = None
+  capabilities = frozenset()
+  latents = ()
+
+  # What the registered class was created with; kept in weight files.
+  arguments = None
+
+  @abc.abstractmethod
+  def call(self, x, training=False, settings=None):
+    """Returns the `ModelOutput` of a batch.
+
+    Args:
+      x: (B, H, W, 3) float in [0, 1], sides multiples of
+        `downsampling_factor`.
+      training: whether latents are noisy (then `settings.noise` is needed).
+      settings: `Settings`.
+    """
+
+  @abc.abstractmethod
+  def encode(self, x, settings):
+    """Returns the list of `bitstream.Chunk` of one image.
+
+    Args:
+      x: (1, H, W, 3) float in [0, 1], padded.
+      settings: `Settings`.
+    """
+
+  @abc.abstractmethod
+  def decode(self, chunks, header):
+    """Returns x_hat, (1, H, W, 3) float and padded, from `encode`'s chunks.
+
+    Args:
+      chunks: list of `bitstream.Chunk`.
+      header: `bitstream.Header`, sizes before padding.
+
+    Raises:
+      BitstreamError: if chunks are missing or too many.
+    """
+
+  def decode_progressively(self, chunks, header):
+    """Yields ever better x_hat; once, unless the model is progressive."""
+    yield self.decode(chunks, header)
+
+  def prepare(self, images, lmbda):
+    """Sets variables from data before the first step; by default, none.
+
+    Args:
+      images: iterator of uint8 batches (B, H, W, 3).
+      lmbda: weight of the distortion that training will use.
+    """
+
+  def adapt(self, old_lmbda, new_lmbda):
+    """Readies trained weights for training at another lmbda; by default as is."""
+
+  def latent_codecs(self):
+    """Returns the latent codecs, found among the attributes."""
+    return [
+        module for module in self.submodules if isinstance(module, LatentCodec)]
+
+  def fix_tables(self):
+    """Builds all range coding tables; done whenever the model is saved."""
+    for codec in self.latent_codecs():
+      codec.fix_tables()
+
+  def build_variables(self):
+    """Creates all variables, by running a black image of the least size."""
+    side = self.downsampling_factor
+    self(tf.zeros((1, side, side, 3)))
+    return self
+
+  # Training.
+
+  def compile(self, optimizer, lmbda, distortion="mse", seed=0, **kwargs):
+    """Prepares `fit`.
+
+    Args:
+      optimizer: Keras optimizer, or a dict of them with the key "main" for
+        models that train several networks against each other.
+      lmbda: weight of the distortion, see `objective`.
+      distortion: "mse" or "ms-ssim".
+      seed: of the noise.
+      **kwargs: as in Keras.
+    """
+    if distortion not in DISTORTIONS:
+      raise ValueError(
+          f"`distortion` must be one of {DISTORTIONS}, got {distortion!r}.")
+    optimizers = optimizer if isinstance(optimizer, dict) else {
+        "main": optimizer}
+    super().compile(optimizer=optimizers["main"], **kwargs)
+    self.optimizers = optimizers
+    self.lmbda = lmbda
+    self.distortion = distortion
+    self.seed = seed
+    names = ("loss", "bpp", "mse") + (
+        ("ms_ssim",) if distortion == "ms-ssim" else ()) + tuple(
+            f"bpp_{latent}" for latent in self.latents)
+    self.means = {name: tf.keras.metrics.Mean(name=name) for name in names}
+
+  @property
+  def metrics(self):
+    return list(self.means.values())
+
+  def objective(self, x, output, settings):
+    """Returns the loss to minimise and the figures to log.
+
+    The loss is bpp + lmbda * mse with mse on 0..255, or
+    bpp + lmbda * (1 - ms_ssim). (Keras owns the attribute `Model.loss`.)
+
+    Args:
+      x: (B, H, W, 3) float in [0, 1].
+      output: `ModelOutput`.
+      settings: `Settings` with lmbda.
+
+    Returns:
+      Scalar loss, dict of scalars.
+    """
+    pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
+    figures = {
+        f"bpp_{name}": tf.reduce_mean(output.bits[name]) / pixels
+        for name in self.latents}
+    bpp = tf.add_n(list(figures.values()))
+    mse = tf.reduce_mean(metrics.mse(x, output.x_hat))
+    figures.update(bpp=bpp, mse=mse)
+    if self.distortion == "mse":
+      distortion = mse
+    else:
+      figures["ms_ssim"] = tf.reduce_mean(metrics.ms_ssim(x, output.x_hat))
+      distortion = 1.0 - figures["ms_ssim"]
+    loss = bpp + settings.lmbda * distortion
+    return loss, dict(figures, loss=loss)
+
+  def train_step(self, x):
+    x = image_ops.to_float(x)
+    settings = self._training_settings(tf.shape(x)[0])
+    with tf.GradientTape() as tape:
+      output = self(x, training=True, settings=settings)
+      loss, figures = self.objective(x, output, settings)
+    gradients = tape.gradient(loss, self.trainable_variables)
+    self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+    return self._log(figures)
+
+  def test_step(self, x):
+    x = image_ops.to_float(x)
+    output = self(x, training=False)
+    output = output._replace(x_hat=tf.clip_by_value(output.x_hat, 0.0, 1.0))
+    _, figures = self.objective(x, output, Settings(lmbda=self.lmbda))
+    return self._log(figures)
+
+  def _training_settings(self, batch):
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    samples = tf.cast(replica, tf.int32) * batch + tf.range(batch)
+    noise = Noise(self.seed, self.optimizer.iterations, samples)
+    return Settings(lmbda=self.lmbda, noise=noise)
+
+  def _log(self, figures):
+    for name, mean in self.means.items():
+      mean.update_state(figures[name])
+    return {name: mean.result() for name, mean in self.means.items()}
+
+  # Coding.
+
+  def compress(self, image, settings=Settings()):
+    """Returns the chunks of a uint8 image (H, W, 1 or 3)."""
+    return self.encode(self._enter(image), settings)
+
+  def decompress(self, chunks, header):
+    """Returns the uint8 image (H, W, 1 or 3) that `compress` coded."""
+    shape = (header.height, header.width, header.channels)
+    return self._leave(self.decode(chunks, header), shape)
+
+  def reconstruct(self, image):
+    """Returns the image that `decompress` will, and the estimated bits.
+
+    Args:
+      image: uint8 (H, W, 1 or 3).
+
+    Returns:
+      uint8 array of the same shape; float, -log2 p of all symbols.
+    """
+    output = self(self._enter(image), training=False)
+    bits = sum(float(bits[0]) for bits in output.bits.values())
+    return self._leave(output.x_hat, image.shape), bits
+
+  def _enter(self, image):
+    """uint8 (H, W, C) to (1, H', W', 3) float, padded."""
+    x = image_ops.to_float(image[None])
+    if x.shape[-1] == 1:
+      x = image_ops.rgb_from_gray(x)
+    return padding.pad_to_multiple(x, self.downsampling_factor)
+
+  def _leave(self, x_hat, shape):
+    """(1, H', W', 3) float, padded, to a uint8 array of `shape`."""
+    height, width, channels = shape
+    x_hat = padding.crop(x_hat, height, width)
+    if channels == 1:
+      x_hat = image_ops.gray_from_rgb(x_hat)
+    return image_ops.to_uint8(x_hat)[0].numpy()
+
+  def _latent_shape(self, header, factor, depth):
+    """Returns (H, W, C) of a latent that lies `factor` below the image."""
+    return [
+        padding.padded_size(side, self.downsampling_factor) // factor
+        for side in (header.height, header.width)] + [depth]
+
+
+def latent_chunk(strings):
+  """Returns the one chunk of a model that codes each latent once.
+
+  Args:
+    strings: list of (1,) byte string tensors, in the order of `latents`.
+  """
+  return Chunk(LATENT, 0, tuple(string.numpy()[0] for string in strings))
+
+
+def latent_strings(chunks, count):
+  """Returns the `count` string tensors, (1,) each, of `latent_chunk`.
+
+  Raises:
+    BitstreamError: if the chunks are others.
+  """
+  latents = [chunk for chunk in chunks if chunk.type == LATENT]
+  if len(latents) != 1 or len(latents[0].strings) != count:
+    raise BitstreamError(
+        f"the stream holds {[len(c.strings) for c in latents]} latent "
+        f"strings, its model needs one chunk of {count}")
+  return [tf.constant([string]) for string in latents[0].strings]

@@ -1,0 +1,190 @@
+"""Our small base model: starts as a classical transform codec, then learns.
+
+Not from a paper. What it takes from where:
+
+- the lapped linear transform at either end is initialised as the
+  Karhunen-Loeve transform (KLT) of 8x8 colour blocks, as in block transform
+  coding, with the step size that high-rate theory gives for lmbda;
+- the mean-scale hyperprior is that of Minnen, Balle, Toderici, NeurIPS 2018,
+  arXiv:1809.02736, two levels instead of one below a latent at 1/8;
+- the mixed quantisation proxy (noise for the rate, rounding for the decoder)
+  is that of Minnen and Singh, ICIP 2020, arXiv:2007.08739.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tfc_models import registry
+from tfc_models.entropy_models import (
+    FactorizedCodec,
+    GaussianCodec,
+    GaussianParams,
+    index_from_scale,
+)
+from tfc_models.layers import (
+    ResidualBlock,
+    ScaledConv2D,
+    ScaledConv2DTranspose,
+)
+from tfc_models.models import base
+
+BLOCK = 8
+KERNEL = 16
+DEPTH = 3 * BLOCK**2  # Complete: the KLT loses nothing before rounding.
+
+# One unit of the hyper synthesis network in indexes of the scale table: about
+# a factor of e, so that the network outputs the logarithm of the scale.
+_INDEX_UNIT = 8.0
+
+
+@registry.register("tfcm-base")
+class TfcmBase(base.CompressionModel):
+  """Codes lapped transform coefficients y under N(mu, sigma) given z.
+
+      x -> lapped KLT -> + residual -> y - mu -> round -> [y string]
+                                       |  ^ mu, scale indexes      |
+             hyper analysis <----------+  hyper synthesis          v
+                   +----------> z -> [z string] -----^   y_hat -> x_hat
+
+  Args:
+    width: channels within the residual blocks.
+    analysis_blocks, synthesis_blocks: residual blocks on either side.
+    hyper_width: channels of the hyper transforms.
+    hyper_depth: channels of z.
+  """
+
+  downsampling_factor = 32  # 8 down to y, 4 more down to z.
+  latents = ("z", "y")
+
+  def __init__(self, *, width=128, analysis_blocks=1, synthesis_blocks=2,
+               hyper_width=96, hyper_depth=64):
+    super().__init__()
+    relu = tf.nn.leaky_relu
+    self.analysis_transform = ScaledConv2D(
+        DEPTH, KERNEL, BLOCK, name="analysis_transform")
+    self.analysis_blocks = [
+        ResidualBlock(width, DEPTH, name=f"analysis_block_{i}")
+        for i in range(analysis_blocks)]
+    self.synthesis_blocks = [
+        ResidualBlock(width, DEPTH, name=f"synthesis_block_{i}")
+        for i in range(synthesis_blocks)]
+    self.synthesis_transform = ScaledConv2DTranspose(
+        3, KERNEL, BLOCK, name="synthesis_transform")
+    self.hyper_analysis_transform = tf.keras.Sequential([
+        ScaledConv2D(hyper_width, 1, activation=relu, name="conv_0"),
+        ScaledConv2D(hyper_width, 5, 2, activation=relu, name="conv_1"),
+        ScaledConv2D(hyper_depth, 5, 2, name="conv_2"),
+    ], name="hyper_analysis_transform")
+    self.hyper_synthesis_transform = tf.keras.Sequential([
+        ScaledConv2DTranspose(hyper_width, 5, 2, activation=relu, name="conv_0"),
+        ScaledConv2DTranspose(
+            3 * hyper_width // 2, 5, 2, activation=relu, name="conv_1"),
+        ScaledConv2D(2 * DEPTH, 1, name="conv_2"),
+    ], name="hyper_synthesis_transform")
+    # Set by `prepare`: the step of the KLT on the 0..255 scale; what brings
+    # each channel of y near unit variance for the networks.
+    self.step = self._constant("step", 32.0)
+    self.normalizer = self._constant("normalizer", tf.ones([DEPTH]))
+    # Finer (above 1) or coarser quantisation than that of `step`.
+    self.gain = self._constant("gain", 1.0)
+    self.z_codec = FactorizedCodec(hyper_depth, name="z", reconstruction="round")
+    self.y_codec = GaussianCodec(name="y", reconstruction="round")
+
+  def call(self, x, training=False, settings=None):
+    noise = settings.noise if training else None
+    y = self._analyze(x)  # (B, H/8, W/8, 192)
+    z = self._hyper_analyze(y)  # (B, H/32, W/32, hyper_depth)
+    z_hat, z_bits = self.z_codec(z, noise=noise)
+    y_hat, y_bits = self.y_codec(
+        self.gain * y, self._params(z_hat), noise=noise)
+    return base.ModelOutput(
+        self._synthesize(y_hat), {"z": z_bits, "y": y_bits})
+
+  def encode(self, x, settings):
+    y = self._analyze(x)
+    z_string, z_hat = self.z_codec.compress(self._hyper_analyze(y))
+    y_string, _ = self.y_codec.compress(self.gain * y, self._params(z_hat))
+    return [base.latent_chunk([z_string, y_string])]
+
+  def decode(self, chunks, header):
+    z_string, y_string = base.latent_strings(chunks, 2)
+    z_hat = self.z_codec.decompress(
+        z_string, self._latent_shape(header, 32, self.z_codec.num_channels))
+    params = self._params(z_hat)
+    y_hat = self.y_codec.decompress(y_string, params.loc.shape[1:], params)
+    return self._synthesize(y_hat)
+
+  def prepare(self, images, lmbda):
+    """Starts as the KLT codec whose step minimises the loss at high rate.
+
+    A uniform quantiser of step d has the distortion d^2 / 12 and, per
+    coefficient, a rate of const - log2 d. With three coefficients a pixel the
+    loss 3 (const - log2 d) + lmbda d^2 / 12 is least at d^2 = 18 / (lmbda ln 2).
+    """
+    self.build_variables()
+    blocks = np.concatenate([_blocks(np.asarray(batch)) for batch in images])
+    mean = blocks.mean(axis=0)
+    variances, basis = np.linalg.eigh(np.cov(blocks - mean, rowvar=False))
+    variances = np.maximum(variances[::-1], 1e-2)
+    basis = basis[:, ::-1]  # (8 * 8 * 3, 192), largest variance first.
+    step = math.sqrt(18.0 / (lmbda * math.log(2.0)))
+    scales = np.sqrt(variances) / step
+    margin = (KERNEL - BLOCK) // 2
+    kernel = np.pad(
+        basis.reshape(BLOCK, BLOCK, 3, DEPTH),
+        [(margin, margin), (margin, margin), (0, 0), (0, 0)])
+    self.step.assign(step)
+    self.gain.assign(1.0)
+    self.normalizer.assign(1.0 / np.sqrt(1.0 + np.square(scales)))
+    analysis, synthesis = self.analysis_transform, self.synthesis_transform
+    analysis.kernel.assign(kernel / analysis.scale)
+    analysis.bias.assign(-mean @ basis / step)
+    synthesis.kernel.assign(kernel / synthesis.scale)
+    synthesis.bias.assign(
+        mean.reshape(-1, 3).mean(axis=0) / step)
+    # Scales: of the channels. Means: the network starts small, not at zero.
+    last = self.hyper_synthesis_transform.layers[-1]
+    last.kernel.assign(0.1 * last.kernel)
+    last.bias.assign(np.concatenate(
+        [index_from_scale(scales) / _INDEX_UNIT, np.zeros(DEPTH)]))
+
+  def adapt(self, old_lmbda, new_lmbda):
+    """Scales the quantiser as the optimal step of `prepare` does."""
+    self.gain.assign(self.gain * math.sqrt(new_lmbda / old_lmbda))
+
+  def _constant(self, name, value):
+    return tf.Variable(value, trainable=False, dtype=tf.float32, name=name)
+
+  def _analyze(self, x):
+    """x to y in units of `step`."""
+    y = self.analysis_transform((x - 0.5) * (255.0 / self.step))
+    for block in self.analysis_blocks:
+      y += block(self.normalizer * y)
+    return y
+
+  def _synthesize(self, y_hat):
+    y = y_hat / self.gain
+    for block in self.synthesis_blocks:
+      y += block(self.normalizer * y)
+    return self.synthesis_transform(y) * (self.step / 255.0) + 0.5
+
+  def _hyper_analyze(self, y):
+    y = self.normalizer * y
+    return self.hyper_analysis_transform(tf.concat([y, tf.abs(y)], axis=-1))
+
+  def _params(self, z_hat):
+    indexes, loc = tf.split(self.hyper_synthesis_transform(z_hat), 2, axis=-1)
+    return GaussianParams(
+        _INDEX_UNIT * indexes + index_from_scale(self.gain) - index_from_scale(1.0),
+        self.gain * loc)
+
+
+def _blocks(images):
+  """Returns the 8x8 blocks, (N, 192), of uint8 images, centred on 127.5."""
+  batch, height, width, channels = images.shape
+  blocks = images.reshape(
+      batch, height // BLOCK, BLOCK, width // BLOCK, BLOCK, channels)
+  blocks = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(-1, DEPTH)
+  return blocks.astype(np.float64) - 127.5

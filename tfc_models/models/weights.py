@@ -1,0 +1,137 @@
+"""Weight files: a model's variables by object path, with what it was made from.
+
+A file is an npz archive: one array per variable and one of JSON. Values are
+float16 unless that overflows; integers (tables) are int32.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+from tfc_models import registry
+from tfc_models.bitstream.weight_info import INFO_KEY, read_info
+from tfc_models.errors import UsageError
+from tfc_models import models as _registers_models  # noqa: F401
+
+# Children of a Keras model that are not part of the codec.
+_NOT_WEIGHTS = frozenset(["keras_api", "optimizer", "optimizers", "means"])
+
+
+def variables_by_path(model):
+  """Returns a dict from object path to variable, sorted by path.
+
+  A path names attributes and list positions from the model down, as in
+  `tf.train.Checkpoint`; of several paths the shortest counts, then the first
+  in the alphabet. It does not depend on variable names, which are not unique.
+  """
+  found = {}
+  seen = {id(model)}
+  level = [("", model)]
+  while level:
+    below = []
+    for prefix, parent in level:
+      children = tf.train.TrackableView(parent).children(parent)
+      for name, child in sorted(children.items()):
+        if id(child) in seen or name in _NOT_WEIGHTS:
+          continue
+        seen.add(id(child))
+        path = f"{prefix}{name}"
+        if isinstance(child, tf.Variable):
+          found[path] = child
+        else:
+          below.append((path + "/", child))
+    level = sorted(below, key=lambda item: item[0])
+  return dict(sorted(found.items()))
+
+
+def save(model, path, **facts):
+  """Writes `model` with its coding tables to `path`; returns its info.
+
+  Args:
+    model: a built model from `registry.create`.
+    path: of the new file; replaced as a whole or not at all.
+    **facts: JSON values to keep beside the weights (lmbda, steps ...).
+  """
+  model.fix_tables()
+  arrays = {
+      name: _stored(variable.numpy())
+      for name, variable in variables_by_path(model).items()}
+  info = dict(
+      facts, model=model.registered_name, arguments=model.arguments,
+      parameters=int(sum(np.prod(v.shape) for v in model.trainable_variables)))
+  info["fingerprint"] = _fingerprint(info, arrays)
+  text = json.dumps(info, sort_keys=True).encode()
+  buffer = io.BytesIO()
+  np.savez_compressed(
+      buffer, **arrays, **{INFO_KEY: np.frombuffer(text, np.uint8)})
+  folder = os.path.dirname(os.path.abspath(path))
+  os.makedirs(folder, exist_ok=True)
+  with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+    file.write(buffer.getvalue())
+  os.replace(file.name, path)
+  return info
+
+
+def load(path):
+  """Returns the model stored at `path`, ready to code, and its info.
+
+  Raises:
+    UsageError: if the file is missing, damaged, or of an unknown model.
+  """
+  info = read_info(path)
+  try:
+    with np.load(path) as archive:
+      arrays = {
+          name: archive[name] for name in archive.files if name != INFO_KEY}
+  except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    raise UsageError(f"{path}: damaged weight file ({error})") from None
+  if _fingerprint(info, arrays) != info["fingerprint"]:
+    raise UsageError(f"{path}: damaged weight file (fingerprint differs)")
+  if info["model"] not in registry.names():
+    raise UsageError(
+        f"{path}: holds the model {info['model']!r}, which is not registered")
+  model = registry.create(info["model"], **info["arguments"]).build_variables()
+  assign(model, arrays, path)
+  return model, info
+
+
+def assign(model, arrays, source):
+  """Sets the variables of `model` from a dict of arrays by object path.
+
+  Raises:
+    UsageError: if the paths are not those of the model.
+  """
+  variables = variables_by_path(model)
+  if variables.keys() != arrays.keys():
+    differing = sorted(variables.keys() ^ arrays.keys())
+    raise UsageError(
+        f"{source}: weights of another structure ({differing[0]}, "
+        f"{len(differing)} variables differ)")
+  for name, variable in variables.items():
+    variable.assign(tf.cast(arrays[name], variable.dtype))
+
+
+def _stored(array):
+  """Returns the array as the file holds it."""
+  if array.dtype.kind in "iu":
+    return array.astype(np.int32)
+  with np.errstate(over="ignore"):
+    half = array.astype(np.float16)
+  return half if np.all(np.isfinite(half)) else array.astype(np.float32)
+
+
+def _fingerprint(info, arrays):
+  """Returns 8 hex digits that identify model, arguments and stored values."""
+  digest = hashlib.sha256()
+  digest.update(json.dumps(
+      [info["model"], info["arguments"]], sort_keys=True).encode())
+  for name, array in sorted(arrays.items()):
+    digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+  return digest.hexdigest()[:8]

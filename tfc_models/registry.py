@@ -1,0 +1,64 @@
+"""Registered names of models: one name, one class, one kind."""
+
+KINDS = ("image", "video", "editor")
+
+_MODELS = {}
+
+
+def register(name, *, kind="image"):
+  """Class decorator: afterwards `create(name, ...)` builds the class.
+
+  Args:
+    name: public name, written into every bitstream and weight file, so it
+      never changes once published. At most 255 bytes of ASCII.
+    kind: one of `KINDS`.
+
+  Raises:
+    ValueError: if the name is taken, too long, or the kind unknown.
+  """
+  if kind not in KINDS:
+    raise ValueError(f"`kind` must be one of {KINDS}, got {kind!r}.")
+  if not name or not name.isascii() or len(name) > 255:
+    raise ValueError(
+        f"`name` must hold 1 to 255 ASCII characters, got {name!r}.")
+
+  def decorate(cls):
+    if name in _MODELS:
+      raise ValueError(
+          f"The name {name!r} is taken by {_MODELS[name].__qualname__}.")
+    cls.registered_name = name
+    cls.kind = kind
+    _MODELS[name] = cls
+    return cls
+
+  return decorate
+
+
+def names(kind=None):
+  """Returns the sorted registered names, of one kind if given."""
+  return sorted(
+      name for name, cls in _MODELS.items() if kind in (None, cls.kind))
+
+
+def get(name):
+  """Returns the class registered under `name`.
+
+  Raises:
+    KeyError: if there is none; the message lists the known names.
+  """
+  if name not in _MODELS:
+    raise KeyError(
+        f"No model is registered as {name!r}; known: {', '.join(names())}.")
+  return _MODELS[name]
+
+
+def create(name, **arguments):
+  """Returns a new model; its `arguments` are kept for the weight file."""
+  model = get(name)(**arguments)
+  model.arguments = arguments
+  return model
+
+
+def unregister(name):
+  """Forgets a name, for tests and notebooks that register models of their own."""
+  del _MODELS[name]

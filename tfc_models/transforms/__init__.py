@@ -1,0 +1,1 @@
+"""Transforms between image, latent and side latent, shared by papers."""

@@ -1,0 +1,55 @@
+"""Convolutions with generalized divisive normalization (GDN)."""
+
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+
+def analysis(widths, kernels, strides, name="analysis_transform"):
+  """Returns x to y: one convolution a stage, GDN between them.
+
+  Args:
+    widths: output channels of each stage; the last one is the latent depth.
+    kernels: kernel size of each stage.
+    strides: downsampling of each stage.
+    name: Keras name.
+
+  Source: Balle, Laparra, Simoncelli, ICLR 2017, arXiv:1611.01704, figure 2;
+    GDN by `tfc.GDN`: y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2).
+  Departs: plain kernels, where the authors' code trains their DFT.
+  """
+  layers = []
+  for i, (width, kernel, stride) in enumerate(
+      zip(widths, kernels, strides)):
+    layers.append(tf.keras.layers.Conv2D(
+        width, kernel, stride, padding="same", name=f"conv_{i}"))
+    if i < len(widths) - 1:
+      layers.append(_gdn(inverse=False, name=f"gdn_{i}"))
+  return tf.keras.Sequential(layers, name=name)
+
+
+def synthesis(widths, kernels, strides, name="synthesis_transform"):
+  """Returns y_hat to x_hat, the mirror image of `analysis`, with inverse GDN."""
+  layers = []
+  for i, (width, kernel, stride) in enumerate(
+      zip(widths, kernels, strides)):
+    layers.append(tf.keras.layers.Conv2DTranspose(
+        width, kernel, stride, padding="same", name=f"conv_{i}"))
+    if i < len(widths) - 1:
+      layers.append(_gdn(inverse=True, name=f"igdn_{i}"))
+  return tf.keras.Sequential(layers, name=name)
+
+
+def analysis_5x5(num_filters, latent_depth):
+  """Returns the four stage transform of Balle et al. 2018, down by 16."""
+  return analysis([num_filters] * 3 + [latent_depth], [5] * 4, [2] * 4)
+
+
+def synthesis_5x5(num_filters):
+  """Returns the inverse of `analysis_5x5`, to three channels."""
+  return synthesis([num_filters] * 3 + [3], [5] * 4, [2] * 4)
+
+
+def _gdn(inverse, name):
+  # Explicit 1 and 0.5 choose the exponents of the papers, untrained.
+  return tfc.GDN(
+      inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5, name=name)
