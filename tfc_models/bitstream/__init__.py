@@ -8,6 +8,8 @@ from tfc_models.bitstream.container import (
     VERSION,
     Chunk,
     Header,
+    check_size,
+    overhead,
     read,
     write,
 )
@@ -20,6 +22,8 @@ __all__ = [
     "VERSION",
     "Chunk",
     "Header",
+    "check_size",
+    "overhead",
     "read",
     "write",
 ]

@@ -27,8 +27,8 @@ def base(model, **arguments):
       "schedule": "constant",  # or "cosine", to a hundredth.
       "clip_norm": 1.0,
       "steps": 1_000_000,
-      "steps_per_epoch": 1000,
-      "checkpoint_minutes": 5.0,
+      # After every so many steps: log, validate, checkpoint, save a model.
+      "steps_per_epoch": 200,
       "seed": 0,
       "init": "",  # Weight file or training directory to start from.
   })
@@ -37,7 +37,7 @@ def base(model, **arguments):
 
 def tiny(config):
   """Returns the recipe shrunk to seconds, for tests and first tries."""
-  config.data.patch_size = max(config.get_ref("data").get().patch_size // 4, 64)
+  config.data.patch_size = 64
   config.data.batch_size = 2
   config.data.validation_batches = 1
   config.train.steps = 4

@@ -63,7 +63,7 @@ class TfcmBase(base.CompressionModel):
     super().__init__()
     relu = tf.nn.leaky_relu
     self.analysis_transform = ScaledConv2D(
-        DEPTH, KERNEL, BLOCK, name="analysis_transform")
+        DEPTH, KERNEL, BLOCK, rate=1.0, name="analysis_transform")
     self.analysis_blocks = [
         ResidualBlock(width, DEPTH, name=f"analysis_block_{i}")
         for i in range(analysis_blocks)]
@@ -71,7 +71,7 @@ class TfcmBase(base.CompressionModel):
         ResidualBlock(width, DEPTH, name=f"synthesis_block_{i}")
         for i in range(synthesis_blocks)]
     self.synthesis_transform = ScaledConv2DTranspose(
-        3, KERNEL, BLOCK, name="synthesis_transform")
+        3, KERNEL, BLOCK, rate=1.0, name="synthesis_transform")
     self.hyper_analysis_transform = tf.keras.Sequential([
         ScaledConv2D(hyper_width, 1, activation=relu, name="conv_0"),
         ScaledConv2D(hyper_width, 5, 2, activation=relu, name="conv_1"),
@@ -89,7 +89,9 @@ class TfcmBase(base.CompressionModel):
     self.normalizer = self._constant("normalizer", tf.ones([DEPTH]))
     # Finer (above 1) or coarser quantisation than that of `step`.
     self.gain = self._constant("gain", 1.0)
-    self.z_codec = FactorizedCodec(hyper_depth, name="z", reconstruction="round")
+    # Narrow from the start: z begins near zero and would pay for the width.
+    self.z_codec = FactorizedCodec(
+        hyper_depth, name="z", reconstruction="round", init_scale=2.0)
     self.y_codec = GaussianCodec(name="y", reconstruction="round")
 
   def call(self, x, training=False, settings=None):

@@ -7,17 +7,15 @@ float16 unless that overflows; integers (tables) are int32.
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 
 import numpy as np
 import tensorflow as tf
 
 from tfc_models import registry
-from tfc_models.bitstream.weight_info import INFO_KEY, read_info
 from tfc_models.errors import UsageError
-from tfc_models import models as _registers_models  # noqa: F401
+from tfc_models.fileio import write_atomically
+from tfc_models.weight_info import INFO_KEY, read_info
 
 # Children of a Keras model that are not part of the codec.
 _NOT_WEIGHTS = frozenset(["keras_api", "optimizer", "optimizers", "means"])
@@ -70,11 +68,7 @@ def save(model, path, **facts):
   buffer = io.BytesIO()
   np.savez_compressed(
       buffer, **arrays, **{INFO_KEY: np.frombuffer(text, np.uint8)})
-  folder = os.path.dirname(os.path.abspath(path))
-  os.makedirs(folder, exist_ok=True)
-  with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-    file.write(buffer.getvalue())
-  os.replace(file.name, path)
+  write_atomically(path, buffer.getvalue(), overwrite=True)
   return info
 
 
@@ -85,6 +79,21 @@ def load(path):
     UsageError: if the file is missing, damaged, or of an unknown model.
   """
   info = read_info(path)
+  if info["model"] not in registry.names():
+    raise UsageError(
+        f"{path}: holds the model {info['model']!r}, which is not registered")
+  model = registry.create(info["model"], **info["arguments"])
+  model.build_variables()
+  return model, assign_file(model, path)
+
+
+def assign_file(model, path):
+  """Sets the variables of a built `model` from a file; returns the file's info.
+
+  Raises:
+    UsageError: if the file is damaged, or its structure is another.
+  """
+  info = read_info(path)
   try:
     with np.load(path) as archive:
       arrays = {
@@ -93,28 +102,16 @@ def load(path):
     raise UsageError(f"{path}: damaged weight file ({error})") from None
   if _fingerprint(info, arrays) != info["fingerprint"]:
     raise UsageError(f"{path}: damaged weight file (fingerprint differs)")
-  if info["model"] not in registry.names():
-    raise UsageError(
-        f"{path}: holds the model {info['model']!r}, which is not registered")
-  model = registry.create(info["model"], **info["arguments"]).build_variables()
-  assign(model, arrays, path)
-  return model, info
-
-
-def assign(model, arrays, source):
-  """Sets the variables of `model` from a dict of arrays by object path.
-
-  Raises:
-    UsageError: if the paths are not those of the model.
-  """
   variables = variables_by_path(model)
-  if variables.keys() != arrays.keys():
-    differing = sorted(variables.keys() ^ arrays.keys())
+  if variables.keys() != arrays.keys() or any(
+      not variable.shape.is_compatible_with(arrays[name].shape)
+      for name, variable in variables.items()):
     raise UsageError(
-        f"{source}: weights of another structure ({differing[0]}, "
-        f"{len(differing)} variables differ)")
+        f"{path}: weights of another structure: {info['model']} with "
+        f"{info['arguments']}")
   for name, variable in variables.items():
     variable.assign(tf.cast(arrays[name], variable.dtype))
+  return info
 
 
 def _stored(array):

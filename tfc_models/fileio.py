@@ -1,0 +1,55 @@
+"""Files that are written as a whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+
+from tfc_models.errors import UsageError
+
+
+def read_bytes(path):
+  """Returns the content of `path`.
+
+  Raises:
+    UsageError: if it cannot be read.
+  """
+  try:
+    with open(path, "rb") as file:
+      return file.read()
+  except OSError as error:
+    raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def write_atomically(path, data, overwrite=False):
+  """Puts `data` at `path`; missing folders are made.
+
+  The bytes go to a temporary file in the same folder that is then renamed, so
+  no reader ever sees a part of them.
+
+  Raises:
+    UsageError: if `path` exists and `overwrite` is false, or on I/O errors.
+  """
+  folder = os.path.dirname(os.path.abspath(path))
+  try:
+    if not overwrite and os.path.exists(path):
+      raise UsageError(f"{path}: exists already; --overwrite replaces it")
+    os.makedirs(folder, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tfcm-")
+    try:
+      with os.fdopen(handle, "wb") as file:
+        file.write(data)
+      os.chmod(temporary, 0o666 & ~_umask())
+      os.replace(temporary, path)
+    except BaseException:
+      with contextlib.suppress(OSError):
+        os.unlink(temporary)
+      raise
+  except OSError as error:
+    raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _umask():
+  """Returns the process' umask, which can only be read by setting it."""
+  mask = os.umask(0o077)
+  os.umask(mask)
+  return mask

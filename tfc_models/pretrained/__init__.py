@@ -1,0 +1,17 @@
+"""Shipped weights: which there are, and where others are found."""
+
+from tfc_models.pretrained.loader import (
+    MODEL_PATH_VARIABLE,
+    find_by_fingerprint,
+    find_by_name,
+    manifest,
+    training_weights,
+)
+
+__all__ = [
+    "MODEL_PATH_VARIABLE",
+    "find_by_fingerprint",
+    "find_by_name",
+    "manifest",
+    "training_weights",
+]

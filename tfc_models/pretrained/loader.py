@@ -1,0 +1,114 @@
+"""From a name or a fingerprint to a weight file, without TensorFlow."""
+
+import json
+import os
+
+from tfc_models.errors import UsageError, WrongWeightsError
+from tfc_models.weight_info import read_info
+
+MODEL_PATH_VARIABLE = "TFCM_MODEL_PATH"
+# The file that training writes into its directory.
+TRAINED_FILE = "model.npz"
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+def manifest():
+  """Returns the entries of the shipped weights, by name and quality.
+
+  Each is a dict: name, quality, file, sha256, fingerprint, lmbda, config,
+  steps, data, parameters, and kodak with bpp, psnr, ms_ssim as measured.
+  """
+  with open(os.path.join(_FOLDER, "manifest.json"), encoding="utf-8") as file:
+    entries = json.load(file)["weights"]
+  return sorted(entries, key=lambda entry: (entry["name"], entry["quality"]))
+
+
+def weight_path(entry):
+  """Returns the path of a manifest entry's file."""
+  return os.path.join(_FOLDER, entry["file"])
+
+
+def training_weights(path):
+  """Returns the weight file of a training directory, or `path` if it is one.
+
+  Raises:
+    UsageError: if a directory holds none yet.
+  """
+  if not os.path.isdir(path):
+    return path
+  file = os.path.join(path, TRAINED_FILE)
+  if not os.path.isfile(file):
+    raise UsageError(
+        f"{path}: no {TRAINED_FILE} there; is training past its first epoch?")
+  return file
+
+
+def find_by_name(name, quality=None):
+  """Returns the path of weights and the quality that they stand for.
+
+  Args:
+    name: registered name of shipped weights, a training directory, or a weight
+      file.
+    quality: 1..100; the nearest shipped rate is taken. None: the middle one.
+
+  Returns:
+    path, quality; the latter None for weights that are not shipped.
+
+  Raises:
+    UsageError: if there are no such weights, or `quality` does not apply.
+  """
+  if quality is not None and not 1 <= quality <= 100:
+    raise UsageError(f"quality must lie in 1..100, got {quality}")
+  entries = [entry for entry in manifest() if entry["name"] == name]
+  if entries:
+    if quality is None:
+      entry = entries[len(entries) // 2]
+    else:
+      entry = min(entries, key=lambda e: abs(e["quality"] - quality))
+    return weight_path(entry), entry["quality"]
+  if not os.path.exists(name):
+    known = ", ".join(sorted({entry["name"] for entry in manifest()}))
+    raise UsageError(
+        f"{name}: neither shipped weights ({known}) nor a training directory")
+  if quality is not None:
+    raise UsageError(
+        f"{name}: a model trained for one rate takes no quality")
+  return training_weights(name), None
+
+
+def find_by_fingerprint(fingerprint, model_path=()):
+  """Returns the path of the weights with a fingerprint.
+
+  Args:
+    fingerprint: 4 bytes.
+    model_path: weight files and folders (searched recursively), after which
+      come those of the environment variable TFCM_MODEL_PATH.
+
+  Raises:
+    WrongWeightsError: if there are none.
+  """
+  wanted = fingerprint.hex()
+  for entry in manifest():
+    if entry["fingerprint"] == wanted:
+      return weight_path(entry)
+  listed = os.environ.get(MODEL_PATH_VARIABLE, "").split(os.pathsep)
+  for place in [*model_path, *filter(None, listed)]:
+    for path in _weight_files(place):
+      try:
+        if read_info(path).get("fingerprint") == wanted:
+          return path
+      except UsageError:
+        continue  # Some other npz file.
+  raise WrongWeightsError(
+      f"the weights with fingerprint {wanted} are not here; "
+      f"name their folder with --model_path or {MODEL_PATH_VARIABLE}")
+
+
+def _weight_files(place):
+  if os.path.isfile(place):
+    yield place
+  for folder, _, files in os.walk(place):
+    for name in sorted(files):
+      if name.endswith(".npz"):
+        yield os.path.join(folder, name)
