@@ -3,13 +3,11 @@
 import dataclasses
 import threading
 
-from tfc_models import bitstream
+from tfc_models import bitstream, pretrained, registry
 from tfc_models.codecs.base import Codec, check_image
 from tfc_models.errors import UnknownModelError, WrongWeightsError
 from tfc_models.models import weights
 from tfc_models.models.base import Settings
-from tfc_models import pretrained
-from tfc_models import registry
 
 DEFAULT_MODEL = "tfcm-base"
 

@@ -7,7 +7,6 @@ import tensorflow_compression as tfc
 
 from tfc_models.entropy_models.base import LatentCodec
 from tfc_models.entropy_models.tables import PRECISION, RangeTables
-from tfc_models.ops import quantize
 
 # Escape codes beyond the tables are long; a trained density ends well inside.
 SYMBOL_LIMIT = 127.0

@@ -1,5 +1,5 @@
 """The published systems, one file a paper; importing this registers them."""
 
-from tfc_models.models import bmshj2018 as bmshj2018
 from tfc_models.models import bls2017 as bls2017
+from tfc_models.models import bmshj2018 as bmshj2018
 from tfc_models.models import tfcm_base as tfcm_base

@@ -1,0 +1,3 @@
+"""`tfcm compress`."""
+from tfc_models.cli.main import run
+run("compress")

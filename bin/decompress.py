@@ -1,0 +1,3 @@
+"""`tfcm decompress`."""
+from tfc_models.cli.main import run
+run("decompress")

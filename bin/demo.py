@@ -1,0 +1,3 @@
+"""`tfcm demo`."""
+from tfc_models.cli.main import run
+run("demo")

@@ -1,0 +1,3 @@
+"""`tfcm info`."""
+from tfc_models.cli.main import run
+run("info")

@@ -1,0 +1,3 @@
+"""`tfcm models`."""
+from tfc_models.cli.main import run
+run("models")

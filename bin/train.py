@@ -1,0 +1,3 @@
+"""`tfcm train`."""
+from tfc_models.cli.main import run
+run("train")

@@ -1,0 +1,3 @@
+"""`tfcm verify`."""
+from tfc_models.cli.main import run
+run("verify")

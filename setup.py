@@ -1,0 +1,53 @@
+"""Package definition; the reasons for the pins are in README.md."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+_ROOT = pathlib.Path(__file__).parent
+_VERSION = re.search(
+    r'__version__ = "(.*?)"',
+    (_ROOT / "tfc_models" / "__init__.py").read_text(encoding="utf-8")).group(1)
+
+setup(
+    name="tfc_models",
+    version=_VERSION,
+    description="Learned image compression with TensorFlow Compression: "
+    "models, bitstreams, weights, a command line.",
+    long_description=(_ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9,<3.12",
+    packages=find_packages(include=["tfc_models", "tfc_models.*"]),
+    package_data={
+        "tfc_models.bitstream": ["FORMAT.md"],
+        "tfc_models.pretrained": ["manifest.json", "*.npz"],
+    },
+    install_requires=[
+        "absl-py",
+        "ml_collections",
+        "numpy<2",
+        "Pillow>=10.1",
+        # tensorflow-compression is frozen on TensorFlow 2.14.
+        "tensorflow==2.14.1",
+        "tensorflow-compression==2.14.1",
+        "tensorflow-datasets",
+        # Later ones need protobuf 5, TensorFlow 2.14 needs protobuf 4.
+        "tensorflow-metadata<1.16",
+        "tqdm",
+    ],
+    extras_require={
+        "demo": ["scikit-image"],
+        "test": [
+            "hypothesis",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "scikit-image",
+            "setuptools",
+            "wheel",
+        ],
+    },
+    entry_points={"console_scripts": ["tfcm = tfc_models.cli.main:run"]},
+)

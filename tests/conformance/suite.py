@@ -1,0 +1,199 @@
+"""What every image model must do; a check is a function of a tiny model.
+
+`test_registry.py` runs all checks on all registered models, so a new model is
+tested by being registered. Checks look at class facts to see what applies.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tests.conftest import make_image
+from tfc_models import bitstream, configs, registry
+from tfc_models.codecs import LearnedCodec
+from tfc_models.errors import BitstreamError
+from tfc_models.models import weights
+from tfc_models.models.base import Settings
+from tfc_models.ops import image as image_ops
+from tfc_models.ops.noise import Noise
+
+CHECKS = {}
+LMBDA = 0.01
+
+
+def check(function):
+  CHECKS[function.__name__] = function
+  return function
+
+
+@functools.lru_cache
+def tiny(name):
+  """Returns a tiny model of a registered name, prepared and with tables."""
+  return ready(configs.get(f"{name}:tiny").model)
+
+
+def ready(spec):
+  """Returns the model of a config's `model` section, ready to code."""
+  model = fresh(spec.name, **spec.arguments)
+  model.fix_tables()
+  return model
+
+
+def fresh(name, **arguments):
+  tf.keras.utils.set_random_seed(1)
+  model = registry.create(name, **arguments)
+  model.build_variables()
+  side = max(model.downsampling_factor, 64)
+  model.prepare([make_image(side, side)[None]], LMBDA)
+  return model
+
+
+def again(model):
+  """Returns a new model like this one, with fresh variables."""
+  return fresh(model.registered_name, **model.arguments)
+
+
+def padded(model, image):
+  """Returns the batch (1, H, W, 3) that the model sees of an image."""
+  return model._enter(image)
+
+
+@check
+def class_facts_are_stated(model):
+  assert model.downsampling_factor >= 1
+  assert model.kind in registry.KINDS
+  assert model.capabilities <= {
+      "quality", "progressive", "lossless", "exact_pixels"}
+  output = model(padded(model, make_image(20, 30)))
+  assert tuple(output.bits) == model.latents
+  names = [codec.name for codec in model.latent_codecs()]
+  assert names and len(set(names)) == len(names), "noise would be shared"
+
+
+@check
+def any_size_and_grey_round_trip(model):
+  codec = LearnedCodec(model, b"abcd")
+  for height, width, channels in [
+      (1, 1, 3), (17, 33, 3), (64, 64, 3), (65, 127, 3), (1, 65, 1)]:
+    image = make_image(height, width, channels)
+    header, chunks = bitstream.read(codec.encode(image))
+    expected, _ = model.reconstruct(image)
+    assert expected.shape == image.shape
+    x_hat = model.decode(chunks, header)
+    np.testing.assert_array_equal(x_hat, model(padded(model, image)).x_hat)
+    decoded = codec.decode(codec.encode(image))
+    np.testing.assert_array_equal(decoded, expected)
+    if "lossless" in model.capabilities:
+      np.testing.assert_array_equal(decoded, image)
+
+
+@check
+def the_last_progressive_image_is_the_decoded_one(model):
+  image = make_image(40, 50)
+  header, chunks = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
+  images = list(model.decode_progressively(chunks, header))
+  np.testing.assert_array_equal(images[-1], model.decode(chunks, header))
+  assert len(images) == 1 or "progressive" in model.capabilities
+
+
+@check
+def saved_and_loaded_weights_write_the_same_bytes(model, tmp_path):
+  info = weights.save(model, tmp_path / "model.npz", note="kept")
+  loaded, found = weights.load(tmp_path / "model.npz")
+  assert found == info and found["note"] == "kept"
+  reloaded, _ = weights.load(tmp_path / "model.npz")
+  image = make_image(65, 127)
+  data = LearnedCodec(loaded, b"abcd").encode(image)
+  assert data == LearnedCodec(loaded, b"abcd").encode(image)
+  assert data == LearnedCodec(reloaded, b"abcd").encode(image)
+
+
+@check
+def all_variables_are_saved(model):
+  saved = {id(v) for v in weights.variables_by_path(model).values()}
+  assert saved == {id(v) for v in model.variables}
+
+
+@check
+def a_batch_gives_what_its_images_give(model):
+  images = [make_image(64, 64, seed=seed) for seed in (1, 2)]
+  both = model(tf.concat([padded(model, image) for image in images], axis=0))
+  for i, image in enumerate(images):
+    one = model(padded(model, image))
+    assert_one_grey_level(both.x_hat[i], one.x_hat[0])
+    for name in model.latents:
+      np.testing.assert_allclose(both.bits[name][i], one.bits[name][0], 1e-3)
+
+
+@check
+def eager_and_graph_agree(model):
+  x = padded(model, make_image(65, 127))
+  eager = model(x)
+  graph = tf.function(lambda x: model(x))(x)
+  assert_one_grey_level(eager.x_hat, graph.x_hat)
+  for name in model.latents:
+    np.testing.assert_allclose(eager.bits[name], graph.bits[name], 1e-3)
+
+
+@check
+def training_noise_depends_on_seed_step_and_sample(model):
+  x = padded(model, make_image(64, 64))
+
+  def bits(seed=3, step=4, sample=5):
+    noise = Noise(seed, step, tf.constant([sample]))
+    output = model(x, training=True, settings=Settings(noise=noise))
+    return sum(float(output.bits[name][0]) for name in model.latents)
+
+  assert bits() == bits()
+  assert len({bits(), bits(seed=9), bits(step=9), bits(sample=9)}) == 4
+
+
+@check
+def thirty_steps_lower_the_loss_and_reach_every_variable(model):
+  model = again(model)
+  model.compile(tf.keras.optimizers.Adam(1e-3), lmbda=LMBDA)
+  side = max(model.downsampling_factor, 64)
+  batch = tf.constant(np.stack([make_image(side, side, seed=s) for s in (1, 2)]))
+  step = tf.function(model.train_step)
+  losses = []
+  for _ in range(30):
+    model.reset_metrics()
+    losses.append(float(step(batch)["loss"]))
+  assert np.mean(losses[-5:]) < np.mean(losses[:5])
+  with tf.GradientTape() as tape:
+    x = image_ops.to_float(batch)
+    settings = model._training_settings(2)
+    output = model(x, training=True, settings=settings)
+    loss, _ = model.objective(x, output, settings)
+  gradients = tape.gradient(loss, model.trainable_variables)
+  for variable, gradient in zip(model.trainable_variables, gradients):
+    assert gradient is not None and np.any(gradient), variable.name
+
+
+@check
+def ms_ssim_is_trained_towards_too(model):
+  model = again(model)
+  model.compile(tf.keras.optimizers.Adam(1e-4), lmbda=10.0, distortion="ms-ssim")
+  side = 192
+  logs = model.train_step(tf.constant(make_image(side, side)[None]))
+  assert 0.0 <= float(logs["ms_ssim"]) <= 1.0
+  np.testing.assert_allclose(
+      logs["loss"], logs["bpp"] + 10.0 * (1.0 - logs["ms_ssim"]), 1e-4)
+
+
+@check
+def chunks_of_another_shape_are_refused(model):
+  image = make_image(20, 30)
+  header, chunks = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
+  for wrong in ([], chunks * 2, [chunks[0]._replace(strings=())]):
+    try:
+      model.decode(wrong, header)
+    except BitstreamError:
+      continue
+    raise AssertionError("no BitstreamError")
+
+
+def assert_one_grey_level(a, b):
+  difference = np.abs(np.int32(image_ops.to_uint8(a)) - image_ops.to_uint8(b))
+  assert difference.max() <= 1

@@ -1,0 +1,33 @@
+"""Every registered model passes the suite, and comes with a recipe."""
+
+import inspect
+
+import pytest
+
+from tests.conformance import suite
+from tfc_models import configs, models, registry
+from tfc_models.training import DataOptions, TrainOptions
+
+assert models, "importing the package registers the models"
+NAMES = registry.names("image")
+
+
+@pytest.mark.parametrize("check", suite.CHECKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_conformance(name, check, tmp_path):
+  function = suite.CHECKS[check]
+  extra = (tmp_path,) if "tmp_path" in inspect.signature(function).parameters else ()
+  function(suite.tiny(name), *extra)
+
+
+def test_each_model_has_a_recipe_and_each_recipe_a_model():
+  assert configs.names() == sorted(n.replace("-", "_") for n in registry.names())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipes_fit_trainer_and_model(name):
+  config = configs.get(name)
+  assert config.model.name == name
+  registry.create(name, **config.model.arguments)
+  DataOptions(**config.data)
+  TrainOptions(**config.train)

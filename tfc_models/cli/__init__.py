@@ -1,0 +1,1 @@
+"""The command line: `tfcm VERB ...`, one file a verb."""

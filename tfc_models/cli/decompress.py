@@ -1,0 +1,61 @@
+"""`tfcm decompress`: `.tfcm` files to images."""
+
+import io
+import os
+import time
+
+from PIL import Image
+
+from tfc_models.cli import files
+from tfc_models.errors import UsageError
+
+
+def add_arguments(parser):
+  files.add_arguments(
+      parser, ".tfcm files", "an image file of any type that Pillow writes")
+  parser.add_argument(
+      "--model_path", action="append", default=[], metavar="PATH",
+      help="training directory, weight file or folder of them to search for "
+      "the stream's weights; may be repeated, and TFCM_MODEL_PATH adds more")
+
+
+def run(arguments):
+  pairs = files.expand(arguments, {".tfcm"}, ".png")
+  for _, output in pairs:
+    _format(output)
+  # Only now, when the request makes sense: this loads TensorFlow.
+  from tfc_models import codecs
+  decoder = codecs.StreamDecoder(arguments.model_path)
+
+  def work(name, data, output):
+    del name
+    start = time.perf_counter()
+    image = decoder.decode(data)
+    seconds = time.perf_counter() - start
+    height, width, channels = image.shape
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if channels == 1 else image).save(
+        buffer, _format(output))
+    return buffer.getvalue(), {
+        "height": height, "width": width, "channels": channels,
+        "bytes": len(data), "seconds": round(seconds, 3)}
+
+  return files.process(pairs, work, arguments, _describe)
+
+
+def _format(output):
+  """Returns Pillow's name of the format that an output file asks for."""
+  if output == files.STREAM:
+    return "PNG"
+  extension = os.path.splitext(output)[1].lower()
+  known = Image.registered_extensions()
+  if known.get(extension) not in Image.SAVE:
+    raise UsageError(
+        f"{output}: Pillow writes no {extension or 'nameless'} images; "
+        "try .png")
+  return known[extension]
+
+
+def _describe(facts):
+  return (f"{facts['output']}: {facts['width']}x{facts['height']}, "
+          f"{facts['seconds']:.2f} s")

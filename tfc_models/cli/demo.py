@@ -1,0 +1,95 @@
+"""`tfcm demo`: photographs, shipped weights, and JPEG at equal bytes."""
+
+import io
+import os
+
+from tfc_models.datasets.files import read_image
+from tfc_models.errors import UsageError
+from tfc_models.fileio import write_atomically
+
+# Photographs inside the scikit-image wheel.
+_PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
+_WINDOW = 256  # Side of the detail that the picture shows.
+
+
+def add_arguments(parser):
+  parser.add_argument(
+      "inputs", nargs="*", metavar="IMAGE",
+      help="photographs; by default those of scikit-image")
+  parser.add_argument(
+      "-o", "--output", default="demo", metavar="FOLDER",
+      help="where files and pictures go (default demo)")
+  parser.add_argument("--model", default="tfcm-base", help="shipped weights")
+
+
+def run(arguments):
+  photographs = _photographs(arguments.inputs)
+  # Only now, when the request makes sense: this loads TensorFlow.
+  from tfc_models import codecs, pretrained
+  from tfc_models.codecs.classical import jpeg
+  from tfc_models.evaluation import at_equal_bytes, measure
+  from tfc_models.evaluation.pictures import side_by_side
+  qualities = [
+      entry["quality"] for entry in pretrained.manifest()
+      if entry["name"] == arguments.model]
+  if not qualities:
+    raise UsageError(f"--model={arguments.model}: no shipped weights")
+  print(f"{'photograph':<12} {'codec':<22} {'bytes':>7} {'bpp':>6} {'PSNR':>6} "
+        f"{'MS-SSIM':>8} {'encode':>8} {'decode':>8}")
+  pictures = {name: [] for name in photographs}
+  for quality in qualities:
+    codec = codecs.load(arguments.model, quality)
+    codec.decode(codec.encode(photographs[next(iter(photographs))]))  # Warm up.
+    for name, image in photographs.items():
+      ours = measure(codec, image)
+      # The next larger JPEG, so that no advantage comes from bytes.
+      theirs = at_equal_bytes(jpeg, image, ours.num_bytes)[1]
+      _print(name, ours)
+      _print("", theirs)
+      stream = os.path.join(arguments.output, f"{name}-q{quality}.tfcm")
+      write_atomically(stream, codec.encode(image), overwrite=True)
+      pictures[name].append([
+          (_label(record), _detail(record.decoded)) for record in (ours, theirs)])
+  for name, image in photographs.items():
+    rows = [[("original", _detail(image)), *row] for row in pictures[name]]
+    path = os.path.join(arguments.output, f"{name}.png")
+    buffer = io.BytesIO()
+    side_by_side(rows).save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue(), overwrite=True)
+    print(f"{path}: original, {arguments.model} and JPEG at equal bytes")
+  return 0
+
+
+def _photographs(paths):
+  """Returns a dict from name to uint8 image."""
+  if paths:
+    return {
+        os.path.splitext(os.path.basename(path))[0]: read_image(path)
+        for path in paths}
+  try:
+    from skimage import data
+  except ImportError:
+    raise UsageError(
+        "the demo photographs need scikit-image: pip install 'tfc_models[demo]'"
+        ", or name photographs of your own") from None
+  return {name: getattr(data, name)() for name in _PHOTOGRAPHS}
+
+
+def _detail(image):
+  """Returns the central window of an image."""
+  height, width = image.shape[:2]
+  top = max(height - _WINDOW, 0) // 2
+  left = max(width - _WINDOW, 0) // 2
+  return image[top:top + _WINDOW, left:left + _WINDOW]
+
+
+def _label(record):
+  return f"{record.codec.split(' ')[0]} {record.bpp:.3f} bpp {record.psnr:.2f} dB"
+
+
+def _print(name, record):
+  ssim = "-" if record.ms_ssim is None else f"{record.ms_ssim:.4f}"
+  codec = record.codec.replace(" subsampling=4:2:0 optimize=True", "")
+  print(f"{name:<12} {codec:<22} {record.num_bytes:>7} {record.bpp:>6.3f} "
+        f"{record.psnr:>6.2f} {ssim:>8} {record.encode_seconds:>7.3f}s "
+        f"{record.decode_seconds:>7.3f}s", flush=True)

@@ -1,0 +1,160 @@
+"""Inputs and outputs of the verbs that take many files."""
+
+import collections
+import concurrent.futures
+import json
+import os
+import sys
+
+import tqdm
+
+from tfc_models.cli.main import report
+from tfc_models.errors import TfcmError, UsageError
+from tfc_models.fileio import read_bytes, write_atomically
+
+STREAM = "-"
+
+
+def add_arguments(parser, inputs, output):
+  """Adds the arguments that all such verbs share."""
+  parser.add_argument(
+      "inputs", nargs="+", metavar="INPUT",
+      help=f"{inputs}, folders of them, or - for stdin")
+  parser.add_argument(
+      "-o", "--output", help=f"{output}, a folder, or - for stdout; by default "
+      "beside the input with another extension")
+  parser.add_argument(
+      "--overwrite", action="store_true", help="replace existing files")
+  parser.add_argument(
+      "--recursive", action="store_true", help="search folders to the bottom")
+  parser.add_argument(
+      "--jobs", type=int, default=1, metavar="N",
+      help="files at a time (default 1)")
+  parser.add_argument(
+      "--json", action="store_true", help="print one JSON object a file")
+  parser.add_argument(
+      "--verbose", action="store_true", help="print a line a file")
+
+
+def expand(arguments, extensions, extension):
+  """Returns the list of (input path, output path) that are asked for.
+
+  Args:
+    arguments: parsed, see `add_arguments`.
+    extensions: of the files that are picked from folders, lower case.
+    extension: of the outputs.
+
+  Raises:
+    UsageError: if inputs are missing, or outputs collide or exist.
+  """
+  if arguments.jobs < 1:
+    raise UsageError(f"--jobs must be at least 1, got {arguments.jobs}")
+  found = []  # (path, name below the output folder)
+  for path in arguments.inputs:
+    if path == STREAM:
+      found.append((STREAM, STREAM))
+    elif os.path.isdir(path):
+      found += _walk(path, extensions, arguments.recursive)
+    elif os.path.exists(path):
+      found.append((path, os.path.basename(path)))
+    else:
+      raise UsageError(f"{path}: no such file or folder")
+  pairs = [
+      (path, _output(path, name, arguments.output, extension, len(found)))
+      for path, name in found]
+  _check_outputs(pairs, arguments.overwrite)
+  return pairs
+
+
+def _walk(folder, extensions, recursive):
+  found = []
+  for place, folders, files in os.walk(folder):
+    folders.sort()
+    if not recursive:
+      folders.clear()
+    for name in sorted(files):
+      if os.path.splitext(name)[1].lower() in extensions:
+        path = os.path.join(place, name)
+        found.append((path, os.path.relpath(path, folder)))
+  if not found:
+    below = "" if recursive else " (--recursive searches below it)"
+    raise UsageError(f"{folder}: no input files in this folder{below}")
+  return found
+
+
+def _output(path, name, output, extension, count):
+  if output is None:
+    return STREAM if path == STREAM else os.path.splitext(path)[0] + extension
+  if output == STREAM:
+    return STREAM
+  if count > 1 or os.path.isdir(output) or output.endswith(os.sep):
+    if path == STREAM:
+      raise UsageError("-o must name a file for input from stdin")
+    return os.path.join(output, os.path.splitext(name)[0] + extension)
+  return output
+
+
+def _check_outputs(pairs, overwrite):
+  """Refuses before any work what would lose data."""
+  counts = collections.Counter(output for _, output in pairs)
+  for path, output in pairs:
+    if counts[output] > 1:
+      raise UsageError(f"{path}: another input writes {output} too")
+    if output == STREAM:
+      continue
+    if os.path.exists(output) and os.path.exists(path) and os.path.samefile(
+        path, output):
+      raise UsageError(f"{path}: the output would replace the input")
+    if os.path.exists(output) and not overwrite:
+      raise UsageError(f"{output}: exists already; --overwrite replaces it")
+
+
+def process(pairs, work, arguments, describe):
+  """Runs `work` on all files; one failure does not stop the others.
+
+  Args:
+    pairs: of `expand`.
+    work: (name, bytes, output path) to (bytes, dict of facts).
+    arguments: parsed.
+    describe: dict of facts to a line of text.
+
+  Returns:
+    The exit code: 0, or the highest of all failures.
+  """
+  # What is said must not mix with the data.
+  out = sys.stderr if any(o == STREAM for _, o in pairs) else sys.stdout
+  codes = [0]
+  with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+    futures = [
+        pool.submit(_one, path, output, work, arguments.overwrite)
+        for path, output in pairs]
+    bar = tqdm.tqdm(futures, disable=None, unit="file", leave=False)
+    for (path, _), future in zip(pairs, bar):
+      try:
+        facts = future.result()
+      except TfcmError as error:
+        text = str(error)
+        named = text.startswith((path + ":", "<stdin>:"))
+        codes.append(report(error, None if named else path))
+        continue
+      if arguments.json:
+        tqdm.tqdm.write(json.dumps(facts), file=out)
+      elif arguments.verbose or len(pairs) == 1:
+        tqdm.tqdm.write(describe(facts), file=out)
+  return max(codes)
+
+
+def _one(path, output, work, overwrite):
+  if path == STREAM:
+    name, data = "<stdin>", sys.stdin.buffer.read()
+  else:
+    name, data = path, read_bytes(path)
+  result, facts = work(name, data, output)
+  if output == STREAM:
+    sys.stdout.buffer.write(result)
+    sys.stdout.buffer.flush()
+  else:
+    write_atomically(output, result, overwrite)
+  return {"input": name, "output": output, **facts}
+
+

@@ -1,0 +1,53 @@
+"""`tfcm info`: what a stream holds."""
+
+from tfc_models import bitstream
+from tfc_models.cli import streams
+from tfc_models.pretrained import loader
+
+add_arguments = streams.add_arguments
+
+
+def run(arguments):
+  shipped = {entry["fingerprint"]: entry for entry in loader.manifest()}
+
+  def facts_of(data, header, chunks):
+    weights = shipped.get(header.fingerprint.hex())
+    return {
+        "model": header.model,
+        "fingerprint": header.fingerprint.hex(),
+        "weights": weights and weights["file"],
+        "height": header.height,
+        "width": header.width,
+        "channels": header.channels,
+        "bit_depth": header.bit_depth,
+        "settings": header.settings,
+        "format_version": header.version,
+        "bytes": len(data),
+        "bpp": round(8 * len(data) / (header.height * header.width), 4),
+        "overhead_bytes": bitstream.overhead(data),
+        "chunks": [
+            {"type": chunk.type, "index": chunk.index,
+             "string_bytes": [len(string) for string in chunk.strings]}
+            for chunk in chunks],
+    }
+
+  return streams.each(arguments, facts_of, _describe)
+
+
+def _describe(name, facts):
+  colour = {1: "grey", 3: "RGB"}[facts["channels"]]
+  settings = " ".join(f"{k}={v}" for k, v in facts["settings"].items())
+  lines = [
+      f"{name}: {facts['width']}x{facts['height']} {colour}, "
+      f"{facts['bit_depth']} bits, {facts['bytes']} bytes, "
+      f"{facts['bpp']:.3f} bpp",
+      f"  model {facts['model']}, {settings or 'no settings'}, container "
+      f"version {facts['format_version']}",
+      f"  weights {facts['fingerprint']}: "
+      f"{facts['weights'] or 'not shipped, found by --model_path'}"]
+  for chunk in facts["chunks"]:
+    strings = " + ".join(str(n) for n in chunk["string_bytes"])
+    lines.append(
+        f"  chunk type {chunk['type']} index {chunk['index']}: "
+        f"{strings} bytes")
+  return "\n".join(lines)

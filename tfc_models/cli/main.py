@@ -1,0 +1,86 @@
+"""Entry point: finds the verb, turns errors into a line and an exit code.
+
+Exit codes: 0 success; 1 usage or input and output, as far as it goes the rest
+is still done; 2 a damaged stream, or one whose model or weights are missing.
+"""
+
+import importlib
+import os
+import sys
+
+from absl import app
+from absl.flags import argparse_flags
+
+from tfc_models.errors import BitstreamError, TfcmError
+
+VERBS = {
+    "compress": "code images into .tfcm files",
+    "decompress": "turn .tfcm files back into images",
+    "info": "say what a .tfcm file holds, without decoding it",
+    "verify": "check .tfcm files for damage, without decoding them",
+    "models": "list the shipped weights and the recipes",
+    "train": "train a model on your own images",
+    "demo": "compress photographs and compare with JPEG",
+}
+
+
+class _Parser(argparse_flags.ArgumentParser):
+  """Usage errors take one line and exit code 1."""
+
+  def error(self, message):
+    print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+    sys.exit(1)
+
+
+def parse(argv):
+  """Returns the parsed arguments; `run` is the function of the verb."""
+  parser = _Parser(
+      prog="tfcm", description="Learned image compression.",
+      epilog="`tfcm VERB --help` explains a verb. Exit codes: 0 success, "
+      "1 usage or input and output, 2 a damaged or unknown stream.")
+  verbs = parser.add_subparsers(
+      title="verbs", dest="verb", metavar="VERB", required=True,
+      parser_class=_Parser)
+  # Only the verb in use is imported, so that the others cost nothing.
+  chosen = next((word for word in argv[1:] if not word.startswith("-")), None)
+  for verb, summary in VERBS.items():
+    sub = verbs.add_parser(
+        verb, help=summary, description=summary[0].upper() + summary[1:] + ".",
+        inherited_absl_flags=None)
+    if verb == chosen:
+      module = importlib.import_module(f"tfc_models.cli.{verb}")
+      module.add_arguments(sub)
+      sub.set_defaults(run=module.run)
+  arguments, rest = parser.parse_known_args(argv[1:])
+  if rest and not hasattr(arguments, "overrides"):
+    parser.error(f"unknown arguments: {' '.join(rest)}")
+  if rest:
+    arguments.overrides = rest
+  return arguments
+
+
+def main(arguments):
+  """Runs a verb and returns the exit code."""
+  try:
+    return arguments.run(arguments)
+  except TfcmError as error:
+    return report(error)
+  except BrokenPipeError:
+    # The reader of our output has gone, as `head` does; not an error of ours.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def report(error, name=None):
+  """Prints an error in one line on stderr and returns its exit code."""
+  text = " ".join(str(error).split())
+  print(f"tfcm: {name + ': ' if name else ''}{text}", file=sys.stderr)
+  return 2 if isinstance(error, BitstreamError) else 1
+
+
+def run(verb=None):
+  """Runs the command line of this process, for one verb if given."""
+  # TensorFlow's start-up notes are of no use to those who code images.
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+  argv = sys.argv if verb is None else [sys.argv[0], verb, *sys.argv[1:]]
+  app.run(main, argv=argv, flags_parser=parse)

@@ -1,0 +1,13 @@
+"""bls2017: factorized prior, three stages (Balle et al., ICLR 2017).
+
+The authors' script trains 1 M steps, batch 8 of 256x256, Adam at 1e-4.
+"""
+
+from tfc_models.configs import common
+
+
+def get_config(variant="low"):
+  """Returns the recipe; variants: low (N=128), high (N=256), narrow, tiny."""
+  widths = {"low": 128, "high": 256, "narrow": 64, "tiny": 8}
+  config = common.base("bls2017", num_filters=widths[variant])
+  return common.tiny(config) if variant == "tiny" else config

@@ -1,0 +1,33 @@
+"""Pictures for people: images side by side."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_MARGIN = 8
+_TEXT_HEIGHT = 28
+
+
+def side_by_side(rows):
+  """Returns a PIL image of labelled images in rows.
+
+  Args:
+    rows: list of lists of (label, uint8 array (H, W, 1 or 3)).
+  """
+  font = ImageFont.load_default(size=16)
+  heights = [
+      max(image.shape[0] for _, image in row) + _TEXT_HEIGHT + _MARGIN
+      for row in rows]
+  width = max(
+      sum(image.shape[1] + _MARGIN for _, image in row) for row in rows)
+  sheet = Image.new("RGB", (width + _MARGIN, sum(heights) + _MARGIN), "white")
+  draw = ImageDraw.Draw(sheet)
+  top = _MARGIN
+  for row, height in zip(rows, heights):
+    left = _MARGIN
+    for label, image in row:
+      draw.text((left, top + 4), label, fill="black", font=font)
+      rgb = np.broadcast_to(image, image.shape[:2] + (3,))
+      sheet.paste(Image.fromarray(rgb.copy()), (left, top + _TEXT_HEIGHT))
+      left += image.shape[1] + _MARGIN
+    top += height
+  return sheet
