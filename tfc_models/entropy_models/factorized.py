@@ -57,9 +57,10 @@ class FactorizedCodec(LatentCodec):
     return tf.cast(symbols, tf.float32)
 
   def fix_tables(self):
-    self.tables.assign_from(tfc.ContinuousBatchedEntropyModel(
-        self.prior, coding_rank=3, compression=True, tail_mass=2**-12,
-        range_coder_precision=PRECISION, offset_heuristic=False))
+    self.tables.build(lambda: tfc.ContinuousBatchedEntropyModel(
+        self.prior, coding_rank=3, compression=True, stateless=True,
+        tail_mass=2**-12, range_coder_precision=PRECISION,
+        offset_heuristic=False))
 
   def _quantize(self, y):
     return tf.clip_by_value(tf.round(y), -SYMBOL_LIMIT, SYMBOL_LIMIT)

@@ -90,10 +90,10 @@ class GaussianCodec(LatentCodec):
     return symbols if params.loc is None else symbols + params.loc
 
   def fix_tables(self):
-    self.tables.assign_from(tfc.LocationScaleIndexedEntropyModel(
+    self.tables.build(lambda: tfc.LocationScaleIndexedEntropyModel(
         tfc.NoisyNormal, num_scales=NUM_SCALES,
         scale_fn=lambda index: scale_from_index(tf.cast(index, tf.float32)),
-        coding_rank=3, compression=True, tail_mass=2**-12,
+        coding_rank=3, compression=True, stateless=True, tail_mass=2**-12,
         range_coder_precision=PRECISION))
 
   def _quantize(self, y, loc):

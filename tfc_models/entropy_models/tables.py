@@ -24,10 +24,24 @@ class RangeTables(tf.Module):
         tf.zeros([0], tf.int32), shape=[None], trainable=False,
         name="cdf_offset")
 
-  def assign_from(self, entropy_model):
-    """Takes over the tables of a `tfc` entropy model with compression on."""
-    self.cdf.assign(entropy_model.cdf)
-    self.cdf_offset.assign(entropy_model.cdf_offset)
+  def build(self, make_entropy_model):
+    """Sets the tables to those that `tfc` computes.
+
+    Args:
+      make_entropy_model: function of no arguments to a `tfc` entropy model
+        with `stateless=True` and the precision `PRECISION`.
+    """
+
+    # As a graph: the search for the tails of a learned density takes some
+    # thousand tiny steps, 20 seconds eagerly.
+    @tf.function
+    def tables():
+      entropy_model = make_entropy_model()
+      return entropy_model.cdf, entropy_model.cdf_offset
+
+    cdf, cdf_offset = tables.get_concrete_function()()
+    self.cdf.assign(cdf)
+    self.cdf_offset.assign(cdf_offset)
 
   def encode(self, symbols, indexes):
     """Returns (B,) strings.

@@ -6,6 +6,9 @@ import zlib
 import tensorflow as tf
 
 
+_SEED_MASK = 2**31 - 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Noise:
   """Says where the random numbers of one training step come from.
@@ -36,13 +39,29 @@ class Noise:
     Returns:
       float32 tensor of the shape of `like`.
     """
-    stream = zlib.crc32(stream.encode()) & 0xFFFF
-    first = tf.cast(self.seed, tf.int64) * 2**32 + tf.cast(self.step, tf.int64)
-    second = tf.cast(self.samples, tf.int64) * 2**16 + stream
-    seeds = tf.stack([tf.broadcast_to(first, tf.shape(second)), second], axis=1)
+    # XLA keeps the low 32 bits of a seed only, so that four numbers do not fit
+    # into the two seeds: (seed, step) is turned into random bits first.
+    key = _integers(
+        [2], tf.stack([_seed(self.seed), _seed(self.step)])) & _SEED_MASK
+    stream = zlib.crc32(stream.encode()) & _SEED_MASK
+    first = tf.bitwise.bitwise_xor(key[0], _seed(self.samples))
+    second = tf.bitwise.bitwise_xor(key[1], stream)
+    seeds = tf.stack(
+        [first, tf.broadcast_to(second, tf.shape(first))], axis=1)
     shape = tf.shape(like)[1:]
-    noise = tf.map_fn(
-        lambda seed: tf.random.stateless_uniform(
-            shape, seed, -0.5, 0.5, alg="philox"),
-        seeds, fn_output_signature=tf.float32)
+    bits = tf.map_fn(
+        lambda seed: _integers(shape, seed), seeds,
+        fn_output_signature=tf.int32)
+    # Drawn as integers: TensorFlow and XLA turn the same bits into different
+    # floats. 24 bits are a float32 exactly.
+    noise = tf.cast(bits & (2**24 - 1), tf.float32) * 2.0**-24 - 0.5
     return tf.ensure_shape(noise, like.shape)
+
+
+def _seed(value):
+  return tf.cast(value, tf.int32)
+
+
+def _integers(shape, seed):
+  return tf.random.stateless_uniform(
+      shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")

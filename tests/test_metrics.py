@@ -1,0 +1,63 @@
+"""Metrics against NumPy."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import make_image
+from tfc_models import metrics
+
+
+def blurred(image):
+  return np.uint8((np.int32(image) + np.roll(image, 1, axis=1)) // 2)
+
+
+def test_psnr_and_mse_agree_with_numpy():
+  a = make_image(40, 50)
+  b = blurred(a)
+  error = np.mean((a.astype(float) - b) ** 2)
+  np.testing.assert_allclose(metrics.psnr(a, b), 10 * np.log10(255**2 / error))
+  np.testing.assert_allclose(
+      metrics.mse(a[None] / 255.0, b[None] / 255.0), [error], 1e-5)
+  assert metrics.psnr(a, a) == np.inf
+
+
+def numpy_ms_ssim(a, b):
+  """Five scales of SSIM with a Gaussian window, one channel at a time."""
+  weights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
+  tap = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+  tap /= tap.sum()
+
+  def blur(x):
+    x = np.apply_along_axis(np.convolve, 0, x, tap, mode="valid")
+    return np.apply_along_axis(np.convolve, 1, x, tap, mode="valid")
+
+  def one(x, y):
+    result = 1.0
+    for level, weight in enumerate(weights):
+      mx, my = blur(x), blur(y)
+      vx, vy = blur(x * x) - mx**2, blur(y * y) - my**2
+      cov = blur(x * y) - mx * my
+      c1, c2 = 0.01**2, 0.03**2
+      contrast = (2 * cov + c2) / (vx + vy + c2)
+      luminance = (2 * mx * my + c1) / (mx**2 + my**2 + c1)
+      last = level == len(weights) - 1
+      result *= np.mean(contrast * luminance if last else contrast) ** weight
+      x, y = (v.reshape(v.shape[0] // 2, 2, -1, 2).mean((1, 3)) for v in (x, y))
+    return result
+
+  return np.mean([one(a[..., c], b[..., c]) for c in range(a.shape[-1])])
+
+
+def test_ms_ssim_agrees_with_numpy():
+  a = make_image(192, 224).astype(np.float32) / 255
+  b = blurred(make_image(192, 224)).astype(np.float32) / 255
+  ours = metrics.ms_ssim(tf.constant(a[None]), tf.constant(b[None]))
+  np.testing.assert_allclose(ours, [numpy_ms_ssim(a, b)], atol=2e-4)
+  assert float(ours[0]) < 0.999
+
+
+def test_ms_ssim_of_small_images_is_refused_by_size():
+  x = tf.zeros((1, 160, 200, 3))
+  with pytest.raises(ValueError, match="at least 161 pixels a side, got 160x200"):
+    metrics.ms_ssim(x, x)
