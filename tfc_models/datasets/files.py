@@ -115,7 +115,9 @@ def _open(source, name):
   except Image.DecompressionBombError as error:
     raise ImageError(f"{name}: {error}") from None
   except OSError as error:
-    raise ImageError(f"{name}: {error.strerror or error}") from None
+    # Errors of the file system have a text of their own, Pillow's have not.
+    reason = error.strerror or f"broken image ({error})"
+    raise ImageError(f"{name}: {reason}") from None
 
 
 def _bits(image):

@@ -5,7 +5,6 @@ import zlib
 
 import tensorflow as tf
 
-
 _SEED_MASK = 2**31 - 1
 
 
