@@ -96,12 +96,17 @@ def train(train_dir, model_name, model_arguments, data, options, verbose=2):
     _write_config(train_dir, model_name, model_arguments, data, options)
     _initialize(model, batches(0, PREPARE_BATCHES), options)
   start = int(model.optimizer.iterations)
+  if start % options.steps_per_epoch:
+    raise UsageError(
+        f"{train_dir}: the checkpoint is at step {start}, which "
+        f"train.steps_per_epoch={options.steps_per_epoch} does not divide")
   save = SaveModel(
       manager, os.path.join(train_dir, loader.TRAINED_FILE),
       lmbda=options.lmbda, distortion=options.distortion)
   if start < options.steps:
     model.fit(
-        batches(start, options.steps - start),
+        # Without an end: Keras counts a step in which the data run out.
+        batches(start, None),
         initial_epoch=start // options.steps_per_epoch,
         epochs=options.steps // options.steps_per_epoch,
         steps_per_epoch=options.steps_per_epoch,

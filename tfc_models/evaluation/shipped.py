@@ -1,0 +1,96 @@
+"""Measures the shipped weights on a folder of images, beside JPEG.
+
+    python -m tfc_models.evaluation.shipped FOLDER [NAME ...]
+
+For each rate it codes every image into a file's bytes and back, and checks on
+the way that the decoded latents and pixels are those of the model itself. This
+is where the tables of README.md and manifest.json come from.
+"""
+
+import dataclasses
+import json
+import sys
+
+import numpy as np
+
+from tfc_models import bitstream, pretrained
+from tfc_models.codecs import LearnedCodec, classical
+from tfc_models.datasets.files import find_images, read_image
+from tfc_models.evaluation.runner import (
+  at_equal_bytes,
+  interpolate_psnr,
+  measure,
+)
+from tfc_models.pretrained.loader import weight_path
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+  """Means over images, and the checks.
+
+  Attributes:
+    bpp, psnr, ms_ssim, encode_seconds, decode_seconds: means over images.
+    jpeg_psnr: mean of JPEG 4:2:0 at each image's bytes, interpolated.
+    jpeg_ms_ssim: likewise, of the larger of the two files around them.
+    excess: coded bits of all images over their estimate, less 1.
+    overhead: bytes of a file beside the coded strings and the model's name,
+      the most over images.
+    exact: of how many images all latents and pixels were those of the model.
+    images: their number.
+  """
+
+  bpp: float
+  psnr: float
+  ms_ssim: float
+  encode_seconds: float
+  decode_seconds: float
+  jpeg_psnr: float
+  jpeg_ms_ssim: float
+  excess: float
+  overhead: int
+  exact: int
+  images: int
+
+
+def summarize(codec, paths):
+  """Returns the `Summary` of a `LearnedCodec` over image files."""
+  rows, estimate, coded, overheads, exact = [], 0.0, 0, [], 0
+  for path in paths:
+    image = read_image(path)
+    record = measure(codec, image)
+    below, above = at_equal_bytes(classical.jpeg, image, record.num_bytes)
+    rows.append((
+        record.bpp, record.psnr, record.ms_ssim, record.encode_seconds,
+        record.decode_seconds,
+        interpolate_psnr(below, above, record.num_bytes), above.ms_ssim))
+    data = codec.encode(image)
+    header, chunks = bitstream.read(data)
+    expected, bits = codec.model.reconstruct(image)
+    estimate += bits
+    coded += 8 * sum(len(string) for c in chunks for string in c.strings)
+    overheads.append(bitstream.overhead(data))
+    # x_hat in floats is equal only if every symbol is.
+    x_hat = codec.model.decode(chunks, header)
+    exact += bool(
+        np.array_equal(record.decoded, expected)
+        and np.array_equal(x_hat, codec.model(codec.model._enter(image)).x_hat))
+  means = [float(mean) for mean in np.mean(rows, axis=0)]
+  return Summary(
+      *means, coded / estimate - 1.0, max(overheads), exact, len(paths))
+
+
+def main(arguments):
+  """Prints a line of JSON for each shipped rate."""
+  paths = find_images(arguments[0])
+  for entry in pretrained.manifest():
+    if len(arguments) > 1 and entry["name"] not in arguments[1:]:
+      continue
+    codec = LearnedCodec.from_file(weight_path(entry), entry["quality"])
+    codec.decode(codec.encode(read_image(paths[0])))  # Warm up.
+    print(json.dumps({
+        "name": entry["name"], "quality": entry["quality"],
+        **dataclasses.asdict(summarize(codec, paths))}), flush=True)
+
+
+if __name__ == "__main__":
+  main(sys.argv[1:])
