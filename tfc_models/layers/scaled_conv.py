@@ -44,7 +44,7 @@ class _ScaledConv(tf.keras.layers.Layer):
     inputs = input_shape[-1]
     self.scale = self.rate * self._fan_in(inputs) ** -0.5
     initializer = "zeros" if self.zeros else tf.keras.initializers.RandomNormal(
-        stddev=1.0 / self.rate, seed=inputs * 1000003 + self.filters)
+        stddev=1.0 / self.rate)
     self.kernel = self.add_weight(
         name="kernel", shape=self._kernel_shape(inputs),
         initializer=initializer)

@@ -71,6 +71,7 @@ def train(train_dir, model_name, model_arguments, data, options, verbose=2):
   _check(model_name, data, options)
   store = crops.ImageStore(data.train, data.patch_size, data.cache_mib)
   validation = _validation(data, options)
+  tf.keras.utils.set_random_seed(options.seed)  # Of the initial weights.
   model = registry.create(model_name, **model_arguments)
   model.build_variables()
   schedule = schedules.create(
