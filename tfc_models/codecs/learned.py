@@ -88,11 +88,15 @@ class StreamDecoder:
     Raises:
       BitstreamError: if the file is damaged or its weights are not found.
     """
-    header, chunks = bitstream.read(data)
-    return self.codec(header).decode_chunks(header, chunks)
+    codec, header, chunks = self.open(data)
+    return codec.decode_chunks(header, chunks)
 
-  def codec(self, header):
-    """Returns the codec that a stream needs."""
+  def open(self, data):
+    """Returns the codec that a stream needs, its header and its chunks."""
+    header, chunks = bitstream.read(data)
+    return self._codec(header), header, chunks
+
+  def _codec(self, header):
     with self._lock:
       if header.fingerprint not in self._codecs:
         if header.model not in registry.names():

@@ -1,0 +1,99 @@
+"""The wheel works outside the checkout, the README says what is true."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+from tfc_models.cli.main import VERBS
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+  """An environment with the wheel and, by path, its dependencies only."""
+  folder = tmp_path_factory.mktemp("wheel")
+  # From a copy, as a build leaves traces in its source tree.
+  files = subprocess.run(
+      ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
+      capture_output=True, text=True).stdout.split()
+  for name in files:
+    if not name.startswith("tests/") and (ROOT / name).exists():
+      (folder / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+      (folder / "src" / name).write_bytes((ROOT / name).read_bytes())
+  pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+  subprocess.run(
+      [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder,
+       folder / "src"], check=True)
+  (wheel,) = folder.glob("*.whl")
+  subprocess.run(
+      [sys.executable, "-m", "venv", "--without-pip", folder / "env"],
+      check=True)
+  python = folder / "env" / "bin" / "python"
+  subprocess.run(
+      [*pip, "--python", python, "install", "--no-deps", wheel], check=True)
+  # A path line does not process the editable install's own .pth files.
+  site = next((folder / "env" / "lib").glob("python*/site-packages"))
+  (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+  return folder / "env" / "bin", site
+
+
+def run(command, cwd, **options):
+  environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+  return subprocess.run(
+      command, cwd=cwd, env=environment, check=True, capture_output=True,
+      **options).stdout
+
+
+def test_the_wheel_holds_weights_recipes_and_format(installed, tmp_path):
+  binaries, site = installed
+  where = run([binaries / "python", "-c",
+               "import tfc_models; print(tfc_models.__file__)"], tmp_path)
+  assert where.decode().startswith(str(site))
+  package = site / "tfc_models"
+  assert (package / "bitstream" / "FORMAT.md").exists()
+  assert (package / "configs" / "tfcm_base.py").exists()
+  assert list((package / "pretrained").glob("*.npz"))
+
+
+def test_the_wheel_codes_outside_the_checkout(installed, tmp_path):
+  from PIL import Image
+
+  from tests.conftest import make_image
+  binaries, _ = installed
+  Image.fromarray(make_image(40, 50)).save(tmp_path / "photo.png")
+  assert b"photo.tfcm" in run([binaries / "tfcm", "compress", "photo.png"], tmp_path)
+  assert b"tfcm-base" in run([binaries / "tfcm", "info", "photo.tfcm"], tmp_path)
+  run([binaries / "tfcm", "decompress", "photo.tfcm", "-o", "out.png"], tmp_path)
+  assert Image.open(tmp_path / "out.png").size == (50, 40)
+
+
+def test_each_verb_has_a_wrapper():
+  wrappers = {path.stem: path for path in (ROOT / "bin").glob("*.py")}
+  assert wrappers.keys() == VERBS.keys()
+  for verb, path in wrappers.items():
+    out = run([sys.executable, path, "--help"], ROOT)
+    assert f"tfcm {verb}".encode() in out or verb.encode() in out
+
+
+def test_the_readme_names_only_verbs_and_files_that_exist():
+  text = (ROOT / "README.md").read_text()
+  for verb in re.findall(r"^tfcm (\w+)", text, re.MULTILINE):
+    assert verb in VERBS
+  for path in re.findall(r"\]\(([\w/.]+)\)", text):
+    assert (ROOT / path).exists(), path
+
+
+def test_the_readme_table_is_the_manifest():
+  from tfc_models import pretrained
+  text = (ROOT / "README.md").read_text()
+  for entry in pretrained.manifest():
+    kodak = entry["kodak"]
+    row = (f"| {entry['name']} | {entry['quality']} | {kodak['bpp']:.3f} | "
+           f"{kodak['psnr']:.2f} | {kodak['ms_ssim']:.4f} |")
+    assert row in text

@@ -1,0 +1,85 @@
+"""Shipped weights are whole, and old streams decode to the same pictures."""
+
+import hashlib
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from tfc_models import pretrained
+from tfc_models.codecs import LearnedCodec, PillowCodec, StreamDecoder, load
+from tfc_models.errors import UsageError
+from tfc_models.fileio import write_atomically
+from tfc_models.pretrained.loader import weight_path
+from tfc_models.weight_info import read_info
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+ENTRIES = pretrained.manifest()
+
+
+def label(entry):
+  return f"{entry['name']}-q{entry['quality']}"
+
+
+def picture():
+  from skimage import data
+  return data.astronaut()[60:220, 150:310]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=label)
+def test_weights_are_those_of_the_manifest(entry):
+  with open(weight_path(entry), "rb") as file:
+    content = file.read()
+  assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+  assert len(content) == entry["bytes"]
+  info = read_info(weight_path(entry))
+  for key in ("fingerprint", "parameters", "lmbda"):
+    assert info[key] == entry[key]
+  assert info["model"] == entry["name"]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=label)
+def test_golden_streams_decode(entry):
+  folder = GOLDEN / label(entry)
+  if os.environ.get("UPDATE_GOLDEN"):
+    codec = LearnedCodec.from_file(weight_path(entry), entry["quality"])
+    data = codec.encode(picture())
+    for name, content in [
+        ("stream.tfcm", data),
+        ("pixels.png", PillowCodec("PNG").encode(codec.decode(data))),
+        ("tolerance.json", json.dumps({"peak": 1, "rms": 0.1}).encode())]:
+      write_atomically(folder / name, content, overwrite=True)
+  decoded = StreamDecoder().decode((folder / "stream.tfcm").read_bytes())
+  expected = PillowCodec("PNG").decode((folder / "pixels.png").read_bytes())
+  tolerance = json.loads((folder / "tolerance.json").read_text())
+  difference = decoded.astype(float) - expected
+  assert np.abs(difference).max() <= tolerance["peak"]
+  assert np.sqrt(np.mean(difference**2)) <= tolerance["rms"]
+
+
+def test_every_golden_stream_has_its_weights():
+  assert {p.name for p in GOLDEN.iterdir()} == {label(e) for e in ENTRIES}
+
+
+def test_quality_takes_the_nearest_rate_and_says_which():
+  qualities = [entry["quality"] for entry in ENTRIES]
+  for asked in (1, 30, 49, 51, 70, 100):
+    codec = load("tfcm-base", asked)
+    assert codec.quality == min(qualities, key=lambda q: abs(q - asked))
+  assert load().quality == qualities[len(qualities) // 2]
+
+
+def test_higher_quality_means_more_bytes_and_more_decibels():
+  from tfc_models.evaluation import measure
+  records = [measure(load("tfcm-base", e["quality"]), picture()) for e in ENTRIES]
+  assert len(records) == 3
+  for one, next_one in zip(records, records[1:]):
+    assert one.num_bytes < next_one.num_bytes and one.psnr < next_one.psnr
+
+
+@pytest.mark.parametrize("quality", [0, 101])
+def test_quality_out_of_range_is_refused(quality):
+  with pytest.raises(UsageError, match="1..100"):
+    load("tfcm-base", quality)
