@@ -41,6 +41,7 @@ setup(
         "demo": ["scikit-image"],
         "test": [
             "hypothesis",
+            "pip>=22.3",
             "pytest",
             "pytest-xdist",
             "ruff",

@@ -7,8 +7,9 @@ from tests.conftest import make_image
 from tfc_models import evaluation
 from tfc_models.codecs import LearnedCodec, PillowCodec
 from tfc_models.codecs.classical import jpeg
-from tfc_models.errors import ImageError, WrongWeightsError
+from tfc_models.errors import ImageError, UsageError, WrongWeightsError
 from tfc_models.evaluation import pictures, runner, shipped
+from tfc_models.models.base import Settings
 
 
 def test_a_record_counts_the_whole_file(tiny_weights):
@@ -66,6 +67,14 @@ def test_a_codec_refuses_streams_of_other_weights(tiny_weights):
   other = LearnedCodec(codec.model, b"\0\0\0\0")
   with pytest.raises(WrongWeightsError, match="made with weights 00000000"):
     codec.decode(other.encode(make_image(8, 8)))
+
+
+def test_weights_of_one_rate_refuse_another_quality(tiny_weights):
+  codec = LearnedCodec.from_file(tiny_weights, quality=50)
+  image = make_image(8, 8)
+  assert codec.encode(image, Settings(quality=50)) == codec.encode(image)
+  with pytest.raises(UsageError, match="cannot code at quality 60"):
+    codec.encode(image, Settings(quality=60))
 
 
 @pytest.mark.parametrize("image, reason", [

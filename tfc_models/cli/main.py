@@ -1,7 +1,8 @@
 """Entry point: finds the verb, turns errors into a line and an exit code.
 
 Exit codes: 0 success; 1 usage or input and output, as far as it goes the rest
-is still done; 2 a damaged stream, or one whose model or weights are missing.
+is still done; 2 a damaged stream, or one whose model or weights are missing;
+130 interrupted.
 """
 
 import importlib
@@ -65,6 +66,9 @@ def main(arguments):
     return arguments.run(arguments)
   except TfcmError as error:
     return report(error)
+  except KeyboardInterrupt:
+    print("tfcm: interrupted", file=sys.stderr)
+    return 130  # As shells count the signal.
   except BrokenPipeError:
     # The reader of our output has gone, as `head` does; not an error of ours.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

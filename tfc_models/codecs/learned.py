@@ -5,7 +5,7 @@ import threading
 
 from tfc_models import bitstream, pretrained, registry
 from tfc_models.codecs.base import Codec, check_image
-from tfc_models.errors import UnknownModelError, WrongWeightsError
+from tfc_models.errors import UnknownModelError, UsageError, WrongWeightsError
 from tfc_models.models import weights
 from tfc_models.models.base import Settings
 
@@ -44,6 +44,11 @@ class LearnedCodec(Codec):
     settings = settings or Settings()
     if settings.quality is None:
       settings = dataclasses.replace(settings, quality=self.quality)
+    elif "quality" not in self.model.capabilities and (
+        settings.quality != self.quality):
+      raise UsageError(
+          f"{self.name} was trained for one rate, it cannot code at quality "
+          f"{settings.quality}; load other weights")
     chunks = self.model.compress(image, settings)
     height, width, channels = image.shape
     noted = {} if settings.quality is None else {"quality": settings.quality}

@@ -127,8 +127,8 @@ class TfcmBase(base.CompressionModel):
     """
     self.build_variables()
     blocks = np.concatenate([_blocks(np.asarray(batch)) for batch in images])
-    mean = blocks.mean(axis=0)
-    variances, basis = np.linalg.eigh(np.cov(blocks - mean, rowvar=False))
+    colour = blocks.reshape(-1, 3).mean(axis=0)
+    variances, basis = np.linalg.eigh(np.cov(blocks, rowvar=False))
     variances = np.maximum(variances[::-1], 1e-2)
     basis = basis[:, ::-1]  # (8 * 8 * 3, 192), largest variance first.
     step = math.sqrt(18.0 / (lmbda * math.log(2.0)))
@@ -142,10 +142,9 @@ class TfcmBase(base.CompressionModel):
     self.normalizer.assign(1.0 / np.sqrt(1.0 + np.square(scales)))
     analysis, synthesis = self.analysis_transform, self.synthesis_transform
     analysis.kernel.assign(kernel / analysis.scale)
-    analysis.bias.assign(-mean @ basis / step)
+    analysis.bias.assign(-np.tile(colour, BLOCK**2) @ basis / step)
     synthesis.kernel.assign(kernel / synthesis.scale)
-    synthesis.bias.assign(
-        mean.reshape(-1, 3).mean(axis=0) / step)
+    synthesis.bias.assign(colour / step)
     # Scales: of the channels. Means: the network starts small, not at zero.
     last = self.hyper_synthesis_transform.layers[-1]
     last.kernel.assign(0.1 * last.kernel)
