@@ -35,6 +35,23 @@ def base(model, **arguments):
   return config
 
 
+def bmshj2018(model, variant):
+  """Returns the recipe of a model of Balle et al., ICLR 2018.
+
+  The paper trains about 1 M steps, batch 8 of 256x256, Adam at 1e-4, the
+  widths "low" (128/192) for its five lower rates and "high" (192/320) for the
+  three others. It does not state its values of lmbda; the field uses 0.0018,
+  0.0035, 0.0067, 0.013, 0.025, 0.0483, 0.0932, 0.18, and for MS-SSIM 2.4, 4.58,
+  8.73, 16.64, 31.73, 60.5, 115.37, 220 (CompressAI's documentation).
+  """
+  num_filters, latent_depth = {
+      "low": (128, 192), "high": (192, 320), "narrow": (64, 96), "tiny": (8, 12),
+  }[variant]
+  config = base(model, num_filters=num_filters, latent_depth=latent_depth)
+  config.train.lmbda = 0.013
+  return tiny(config) if variant == "tiny" else config
+
+
 def tiny(config):
   """Returns the recipe shrunk to seconds, for tests and first tries."""
   config.data.patch_size = 64

@@ -17,26 +17,14 @@ def analysis(widths, kernels, strides, name="analysis_transform"):
     GDN by `tfc.GDN`: y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2).
   Departs: plain kernels, where the authors' code trains their DFT.
   """
-  layers = []
-  for i, (width, kernel, stride) in enumerate(
-      zip(widths, kernels, strides)):
-    layers.append(tf.keras.layers.Conv2D(
-        width, kernel, stride, padding="same", name=f"conv_{i}"))
-    if i < len(widths) - 1:
-      layers.append(_gdn(inverse=False, name=f"gdn_{i}"))
-  return tf.keras.Sequential(layers, name=name)
+  return _stages(
+      tf.keras.layers.Conv2D, False, widths, kernels, strides, name)
 
 
 def synthesis(widths, kernels, strides, name="synthesis_transform"):
   """Returns y_hat to x_hat, the mirror image of `analysis`, with inverse GDN."""
-  layers = []
-  for i, (width, kernel, stride) in enumerate(
-      zip(widths, kernels, strides)):
-    layers.append(tf.keras.layers.Conv2DTranspose(
-        width, kernel, stride, padding="same", name=f"conv_{i}"))
-    if i < len(widths) - 1:
-      layers.append(_gdn(inverse=True, name=f"igdn_{i}"))
-  return tf.keras.Sequential(layers, name=name)
+  return _stages(
+      tf.keras.layers.Conv2DTranspose, True, widths, kernels, strides, name)
 
 
 def analysis_5x5(num_filters, latent_depth):
@@ -49,7 +37,13 @@ def synthesis_5x5(num_filters):
   return synthesis([num_filters] * 3 + [3], [5] * 4, [2] * 4)
 
 
-def _gdn(inverse, name):
-  # Explicit 1 and 0.5 choose the exponents of the papers, untrained.
-  return tfc.GDN(
-      inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5, name=name)
+def _stages(convolution, inverse, widths, kernels, strides, name):
+  layers = []
+  for i, stage in enumerate(zip(widths, kernels, strides)):
+    layers.append(convolution(*stage, padding="same", name=f"conv_{i}"))
+    if i < len(widths) - 1:
+      # Explicit 2 and 0.5 are the exponents of the papers, untrained.
+      layers.append(tfc.GDN(
+          inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5,
+          name=f"{'i' if inverse else ''}gdn_{i}"))
+  return tf.keras.Sequential(layers, name=name)
