@@ -216,3 +216,14 @@ def test_models_lists_every_recipe():
   assert all(name in out for name in configs.names())
   assert len(json.loads(tfcm("models", "--json")[1])["recipes"]) == len(
       configs.names())
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="needs the full device of Linux")
+def test_a_full_disk_is_one_line(stream):
+  with open("/dev/full", "wb") as full:
+    done = subprocess.run(
+        [sys.executable, "-m", "tfc_models", "info", stream], stdout=full,
+        stderr=subprocess.PIPE, text=True)
+  assert done.returncode == 1
+  assert done.stderr.count("\n") == 1 and "No space left" in done.stderr

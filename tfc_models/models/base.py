@@ -127,7 +127,9 @@ class CompressionModel(tf.keras.Model, abc.ABC):
   def build_variables(self):
     """Creates all variables, by running a black image of the least size."""
     side = self.downsampling_factor
-    self(tf.zeros((1, side, side, 3)))
+    # Without AutoGraph, which nothing here needs and which takes half a second.
+    tf.autograph.experimental.do_not_convert(self)(
+        tf.zeros((1, side, side, 3)))
     return self
 
   # Training.
