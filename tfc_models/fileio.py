@@ -20,6 +20,25 @@ def read_bytes(path):
     raise UsageError(f"{path}: {error.strerror}") from None
 
 
+def find_files(folder, extensions, recursive=True):
+  """Returns the paths of files below `folder`, those of each folder sorted.
+
+  Args:
+    folder: path.
+    extensions: set of lower case extensions with the dot.
+    recursive: whether to go below the first level.
+  """
+  paths = []
+  for place, folders, names in os.walk(folder):
+    folders.sort()
+    if not recursive:
+      folders.clear()
+    paths += [
+        os.path.join(place, name) for name in sorted(names)
+        if os.path.splitext(name)[1].lower() in extensions]
+  return paths
+
+
 def write_atomically(path, data, overwrite=False):
   """Puts `data` at `path`; missing folders are made.
 

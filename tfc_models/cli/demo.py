@@ -47,7 +47,7 @@ def run(arguments):
       _print(name, ours)
       _print("", theirs)
       stream = os.path.join(arguments.output, f"{name}-q{quality}.tfcm")
-      write_atomically(stream, codec.encode(image), overwrite=True)
+      write_atomically(stream, ours.data, overwrite=True)
       pictures[name].append([
           (_label(record), _detail(record.decoded)) for record in (ours, theirs)])
   for name, image in photographs.items():

@@ -10,7 +10,7 @@ import tqdm
 
 from tfc_models.cli.main import report
 from tfc_models.errors import TfcmError, UsageError
-from tfc_models.fileio import read_bytes, write_atomically
+from tfc_models.fileio import find_files, read_bytes, write_atomically
 
 STREAM = "-"
 
@@ -67,15 +67,9 @@ def expand(arguments, extensions, extension):
 
 
 def _walk(folder, extensions, recursive):
-  found = []
-  for place, folders, files in os.walk(folder):
-    folders.sort()
-    if not recursive:
-      folders.clear()
-    for name in sorted(files):
-      if os.path.splitext(name)[1].lower() in extensions:
-        path = os.path.join(place, name)
-        found.append((path, os.path.relpath(path, folder)))
+  found = [
+      (path, os.path.relpath(path, folder))
+      for path in find_files(folder, extensions, recursive)]
   if not found:
     below = "" if recursive else " (--recursive searches below it)"
     raise UsageError(f"{folder}: no input files in this folder{below}")
@@ -133,9 +127,7 @@ def process(pairs, work, arguments, describe):
       try:
         facts = future.result()
       except TfcmError as error:
-        text = str(error)
-        named = text.startswith((path + ":", "<stdin>:"))
-        codes.append(report(error, None if named else path))
+        codes.append(report(error, path))
         continue
       if arguments.json:
         tqdm.tqdm.write(json.dumps(facts), file=out)
@@ -156,5 +148,3 @@ def _one(path, output, work, overwrite):
   else:
     write_atomically(output, result, overwrite)
   return {"input": name, "output": output, **facts}
-
-

@@ -76,9 +76,16 @@ def main(arguments):
 
 
 def report(error, name=None):
-  """Prints an error in one line on stderr and returns its exit code."""
+  """Prints an error in one line on stderr and returns its exit code.
+
+  Args:
+    error: exception or text.
+    name: file that it concerns, put in front unless the text begins with it.
+  """
   text = " ".join(str(error).split())
-  print(f"tfcm: {name + ': ' if name else ''}{text}", file=sys.stderr)
+  if name and not text.startswith((f"{name}:", "<stdin>:")):
+    text = f"{name}: {text}"
+  print(f"tfcm: {text}", file=sys.stderr)
   return 2 if isinstance(error, BitstreamError) else 1
 
 

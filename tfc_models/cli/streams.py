@@ -30,8 +30,7 @@ def each(arguments, facts_of, describe):
       data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
       facts = facts_of(data, *bitstream.read(data))
     except TfcmError as error:
-      text = str(error)
-      codes.append(report(error, None if text.startswith(name) else name))
+      codes.append(report(error, name))
       continue
     if arguments.json:
       print(json.dumps({"file": name, **facts}))

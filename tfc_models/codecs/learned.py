@@ -19,16 +19,14 @@ class LearnedCodec(Codec):
     model: with coding tables, from `models.weights.load`.
     fingerprint: 4 bytes, of its weights.
     quality: what the weights stand for, noted in the header; None if unknown.
-    path: weight file, for messages.
   """
 
   extension = ".tfcm"
 
-  def __init__(self, model, fingerprint, quality=None, path=None):
+  def __init__(self, model, fingerprint, quality=None):
     self.model = model
     self.fingerprint = fingerprint
     self.quality = quality
-    self.path = path
     self.name = model.registered_name + (
         "" if quality is None else f" q{quality}")
 
@@ -36,7 +34,7 @@ class LearnedCodec(Codec):
   def from_file(cls, path, quality=None):
     """Returns the codec of a weight file."""
     model, info = weights.load(path)
-    return cls(model, bytes.fromhex(info["fingerprint"]), quality, path)
+    return cls(model, bytes.fromhex(info["fingerprint"]), quality)
 
   def encode(self, image, settings=None):
     image = check_image(image)

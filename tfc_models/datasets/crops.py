@@ -1,5 +1,6 @@
 """Batches of training patches, each a function of its index alone."""
 
+import functools
 import logging
 import threading
 
@@ -83,7 +84,7 @@ def random_patch(store, index, *, patch_size, seed, max_downscale):
     uint8 array (patch_size, patch_size, 3).
   """
   epoch, position = divmod(index, len(store))
-  order = np.random.default_rng([seed, 0, epoch]).permutation(len(store))
+  order = _order(seed, epoch, len(store))
   rng = np.random.default_rng([seed, 1, index])
   image = store.get(order[position])
   while image is None:
@@ -99,6 +100,12 @@ def random_patch(store, index, *, patch_size, seed, max_downscale):
       box=(left, top, left + window, top + window))
   patch = np.asarray(patch)
   return patch[:, ::-1] if rng.integers(2) else patch
+
+
+# Two: at the seam of two epochs both are in use.
+@functools.lru_cache(maxsize=2)
+def _order(seed, epoch, length):
+  return np.random.default_rng([seed, 0, epoch]).permutation(length)
 
 
 def crop_dataset(store, *, batch_size, patch_size, first_batch=0,

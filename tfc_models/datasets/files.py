@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tfc_models.errors import ImageError, UsageError
+from tfc_models.fileio import find_files
 
 EXTENSIONS = frozenset(
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .png .pgm .pnm .ppm .tif .tiff .webp"
@@ -27,13 +28,7 @@ def find_images(pattern, recursive=True):
     UsageError: if nothing is found.
   """
   if os.path.isdir(pattern):
-    paths = []
-    for folder, folders, files in os.walk(pattern):
-      if not recursive:
-        folders.clear()
-      paths += [
-          os.path.join(folder, name) for name in files
-          if os.path.splitext(name)[1].lower() in EXTENSIONS]
+    paths = find_files(pattern, EXTENSIONS, recursive)
   else:
     paths = [
         path for path in glob.glob(os.path.expanduser(pattern), recursive=True)

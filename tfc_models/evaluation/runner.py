@@ -21,6 +21,7 @@ class Record:
     psnr: dB, over all samples of the 8-bit images.
     ms_ssim: 0 to 1; None where a side is below `metrics.MS_SSIM_MIN_SIZE`.
     encode_seconds, decode_seconds: wall clock.
+    data: the file's bytes.
     decoded: uint8 array.
   """
 
@@ -31,6 +32,7 @@ class Record:
   ms_ssim: Optional[float]
   encode_seconds: float
   decode_seconds: float
+  data: bytes = dataclasses.field(repr=False)
   decoded: np.ndarray = dataclasses.field(repr=False)
 
 
@@ -45,7 +47,7 @@ def measure(codec, image, settings=None):
   return Record(
       codec.name, len(data), metrics.bits_per_pixel(len(data), height, width),
       float(metrics.psnr(image, decoded)), _ms_ssim(image, decoded),
-      encoded - start, done - encoded, decoded)
+      encoded - start, done - encoded, data, decoded)
 
 
 def at_equal_bytes(make_codec, image, num_bytes, low=1, high=95):

@@ -63,12 +63,11 @@ def summarize(codec, paths):
         record.bpp, record.psnr, record.ms_ssim, record.encode_seconds,
         record.decode_seconds,
         interpolate_psnr(below, above, record.num_bytes), above.ms_ssim))
-    data = codec.encode(image)
-    header, chunks = bitstream.read(data)
+    header, chunks = bitstream.read(record.data)
     expected, bits = codec.model.reconstruct(image)
     estimate += bits
     coded += 8 * sum(len(string) for c in chunks for string in c.strings)
-    overheads.append(bitstream.overhead(data))
+    overheads.append(bitstream.overhead(record.data))
     # x_hat in floats is equal only if every symbol is.
     x_hat = codec.model.decode(chunks, header)
     exact += bool(

@@ -14,8 +14,8 @@ class Noise:
 
   A number depends on (seed, step, index of the sample in the global batch,
   stream) only: not on how many replicas share the batch, and not on whether
-  TensorFlow runs the step eagerly, as a graph or through XLA, since the Philox
-  generator is bit-equal in all three.
+  TensorFlow runs the step eagerly, as a graph or through XLA, since the
+  integers of the Philox generator are equal in all three.
 
   Attributes:
     seed: int or scalar integer tensor below 2**31.

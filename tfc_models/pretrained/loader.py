@@ -4,6 +4,7 @@ import json
 import os
 
 from tfc_models.errors import UsageError, WrongWeightsError
+from tfc_models.fileio import find_files
 from tfc_models.weight_info import read_info
 
 MODEL_PATH_VARIABLE = "TFCM_MODEL_PATH"
@@ -106,9 +107,4 @@ def find_by_fingerprint(fingerprint, model_path=()):
 
 
 def _weight_files(place):
-  if os.path.isfile(place):
-    yield place
-  for folder, _, files in os.walk(place):
-    for name in sorted(files):
-      if name.endswith(".npz"):
-        yield os.path.join(folder, name)
+  return [place] if os.path.isfile(place) else find_files(place, {".npz"})
