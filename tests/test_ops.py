@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfc_models.ops import image, padding, quantize
+from tfc_models.ops import conv, image, padding, quantize
 from tfc_models.ops.noise import Noise
 
 
@@ -76,3 +76,14 @@ def test_noise_is_bit_equal_in_eager_graph_and_xla():
   for compiled in (False, True):
     function = tf.function(draw, jit_compile=compiled)
     np.testing.assert_array_equal(eager, function(tf.constant(7)))
+
+
+@pytest.mark.parametrize("size, strides", [(16, 8), (9, 4), (5, 2), (4, 2), (3, 1)])
+def test_subpixel_form_equals_the_transposed_convolution(size, strides):
+  rng = np.random.default_rng(size)
+  x = tf.constant(rng.normal(size=(2, 5, 7, 4)), tf.float32)
+  kernel = tf.constant(rng.normal(size=(size, size, 3, 4)), tf.float32)
+  expected = tf.nn.conv2d_transpose(
+      x, kernel, [2, 5 * strides, 7 * strides, 3], strides, "SAME")
+  np.testing.assert_allclose(
+      conv.subpixel_conv_transpose(x, kernel, strides), expected, atol=1e-4)

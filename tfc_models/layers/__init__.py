@@ -1,6 +1,12 @@
 """Reusable Keras layers."""
 
+from tfc_models.layers.conv_transpose import Conv2DTranspose
 from tfc_models.layers.residual import ResidualBlock
 from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
 
-__all__ = ["ResidualBlock", "ScaledConv2D", "ScaledConv2DTranspose"]
+__all__ = [
+    "Conv2DTranspose",
+    "ResidualBlock",
+    "ScaledConv2D",
+    "ScaledConv2DTranspose",
+]

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfc_models.ops import conv
+
 
 class _ScaledConv(tf.keras.layers.Layer):
   """Common part: variables, scale and activation.
@@ -84,6 +86,8 @@ class ScaledConv2DTranspose(_ScaledConv):
     return (self.kernel_size, self.kernel_size, self.filters, inputs)
 
   def _convolve(self, x, kernel):
+    if self.filters <= conv.FEW_FILTERS:
+      return conv.subpixel_conv_transpose(x, kernel, self.strides)
     shape = tf.shape(x)
     output_shape = tf.stack([
         shape[0], shape[1] * self.strides, shape[2] * self.strides,

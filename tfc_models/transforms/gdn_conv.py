@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from tfc_models.layers import Conv2DTranspose
+
 
 def analysis(widths, kernels, strides, name="analysis_transform"):
   """Returns x to y: one convolution a stage, GDN between them.
@@ -24,7 +26,7 @@ def analysis(widths, kernels, strides, name="analysis_transform"):
 def synthesis(widths, kernels, strides, name="synthesis_transform"):
   """Returns y_hat to x_hat, the mirror image of `analysis`, with inverse GDN."""
   return _stages(
-      tf.keras.layers.Conv2DTranspose, True, widths, kernels, strides, name)
+      Conv2DTranspose, True, widths, kernels, strides, name)
 
 
 def analysis_5x5(num_filters, latent_depth):
