@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 _ROOT = pathlib.Path(__file__).parent
 _VERSION = re.search(
     r'__version__ = "(.*?)"',
-    (_ROOT / "tfc_models" / "__init__.py").read_text(encoding="utf-8")).group(1)
+    (_ROOT / "tfc_models" / "version.py").read_text(encoding="utf-8")).group(1)
 
 setup(
     name="tfc_models",

@@ -123,9 +123,8 @@ def test_small_and_broken_images_are_skipped_and_counted(store, tmp_path):
 
 def test_patches_depend_on_their_index_alone(store):
   options = dict(batch_size=2, patch_size=32, seed=3, max_downscale=1.2)
-  whole = list(crops.crop_dataset(store, num_batches=5, **options))
-  rest = list(crops.crop_dataset(
-      store, first_batch=3, num_batches=2, **options))
+  whole = list(store.batches(num_batches=5, **options))
+  rest = list(store.batches(first_batch=3, num_batches=2, **options))
   assert len(whole) == 5 and whole[0].shape == (2, 32, 32, 3)
   for one, other in zip(whole[3:], rest):
     np.testing.assert_array_equal(one, other)
@@ -136,7 +135,7 @@ def test_an_epoch_uses_every_image_once(store):
   seen = []
   store.get = lambda index: seen.append(index) or RGB.resize((64, 64))
   for i in range(10):
-    crops.random_patch(store, i, patch_size=32, seed=0, max_downscale=1.0)
+    store.patch(i, patch_size=32, seed=0, max_downscale=1.0)
   assert sorted(seen[:5]) == sorted(seen[5:]) == list(range(5))
 
 
@@ -147,8 +146,7 @@ def test_patches_without_downscaling_are_cut_out_unchanged(tmp_path):
   windows = [
       image[t:t + 32, x:x + 32] for t in range(9) for x in range(9)]
   for i in range(4):
-    patch = crops.random_patch(
-        store, i, patch_size=32, seed=0, max_downscale=1.0)
+    patch = store.patch(i, patch_size=32, seed=0, max_downscale=1.0)
     assert any(
         np.array_equal(patch, w) or np.array_equal(patch[:, ::-1], w)
         for w in windows)

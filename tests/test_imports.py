@@ -14,6 +14,7 @@ ROOT = pathlib.Path(tfc_models.__file__).parent
 # A file imports from lower ranks or its own folder. The longest prefix counts.
 RANKS = {
     "tfc_models.errors": 0,
+    "tfc_models.version": 0,
     "tfc_models.bitstream": 1,
     "tfc_models.fileio": 1,
     "tfc_models.ops": 1,
@@ -29,6 +30,7 @@ RANKS = {
     "tfc_models.pretrained": 5,
     "tfc_models.codecs": 6,
     "tfc_models.training": 6,
+    "tfc_models.bundles": 7,
     "tfc_models.evaluation": 7,
     "tfc_models.cli": 8,
     "tfc_models.__main__": 9,

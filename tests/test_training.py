@@ -14,9 +14,10 @@ from PIL import Image
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import configs, training
+from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.errors import UsageError
 from tfc_models.models import weights
-from tfc_models.training.callbacks import SaveModel
+from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info
 
 
@@ -30,8 +31,8 @@ def photos(tmp_path_factory):
 
 def options(photos, **changes):
   config = configs.get("tfcm_base:tiny")
-  data = training.DataOptions(**{**config.data, "train": photos})
-  train = training.TrainOptions(**{**config.train, **changes})
+  data = DataOptions(**{**config.data, "train": photos})
+  train = TrainOptions(**{**config.train, **changes})
   return config.model.name, config.model.arguments.to_dict(), data, train
 
 
@@ -45,20 +46,20 @@ def arrays(path):
 def test_an_interrupted_training_ends_like_an_undisturbed_one(
     photos, tmp_path, monkeypatch):
   whole = training.train(
-      str(tmp_path / "whole"), *options(photos, steps=6), verbose=0)
+      str(tmp_path / "whole"), *options(photos, steps=6))
   parts = str(tmp_path / "parts")
-  save = SaveModel.on_epoch_end
+  save = Run.save
 
-  def stop_after_first(self, epoch, logs=None):
-    save(self, epoch, logs)
+  def stop_after_first(self, figures):
+    save(self, figures)
     raise InterruptedError
 
-  monkeypatch.setattr(SaveModel, "on_epoch_end", stop_after_first)
+  monkeypatch.setattr(Run, "save", stop_after_first)
   with pytest.raises(InterruptedError):
-    training.train(parts, *options(photos, steps=6), verbose=0)
+    training.train(parts, *options(photos, steps=6))
   assert read_info(os.path.join(parts, "model.npz"))["steps"] == 2
   monkeypatch.undo()
-  resumed = training.train(parts, *options(photos, steps=6), verbose=0)
+  resumed = training.train(parts, *options(photos, steps=6))
   assert read_info(resumed)["steps"] == read_info(whole)["steps"] == 6
   for (name, one), other in zip(arrays(whole).items(), arrays(resumed).values()):
     np.testing.assert_allclose(one, other, atol=1e-6, err_msg=name)
@@ -95,19 +96,11 @@ def test_sigkill_in_the_middle_resumes_to_a_working_model(photos, tmp_path):
       "steps"] == 40
 
 
-def test_epochs_that_do_not_fit_the_checkpoint_are_refused(photos, tmp_path):
-  training.train(str(tmp_path), *options(photos, steps=2), verbose=0)
-  with pytest.raises(UsageError, match="at step 2, which .*=3 does not divide"):
-    training.train(
-        str(tmp_path), *options(photos, steps=6, steps_per_epoch=3), verbose=0)
-
-
 def test_another_lmbda_starts_from_given_weights(photos, tmp_path):
-  first = training.train(str(tmp_path / "a"), *options(photos), verbose=0)
+  first = training.train(str(tmp_path / "a"), *options(photos))
   second = training.train(
       str(tmp_path / "b"),
-      *options(photos, init=first, lmbda=4 * 0.004, learning_rate=0.0),
-      verbose=0)
+      *options(photos, init=first, lmbda=4 * 0.004, learning_rate=0.0))
   a, b = arrays(first), arrays(second)
   np.testing.assert_allclose(b["gain"], 2.0 * a["gain"], 1e-3)
   np.testing.assert_array_equal(
@@ -116,8 +109,9 @@ def test_another_lmbda_starts_from_given_weights(photos, tmp_path):
 
 def test_validation_is_logged(photos, tmp_path, capfd):
   name, arguments, data, train = options(photos, steps=2)
-  data = training.DataOptions(**{**vars(data), "validation": photos})
-  training.train(str(tmp_path), name, arguments, data, train, verbose=2)
+  data = DataOptions(**{**vars(data), "validation": photos})
+  training.train(
+      str(tmp_path), name, arguments, data, train, progress="lines")
   assert "val_loss" in capfd.readouterr().out
 
 
@@ -125,7 +119,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
   with pytest.raises(UsageError, match="the loss became (nan|inf)"):
     training.train(
         str(tmp_path), *options(photos, learning_rate=1e30, clip_norm=0.0,
-                                schedule="constant"), verbose=0)
+                                schedule="constant"))
 
 
 @pytest.mark.parametrize("section, change, reason", [
@@ -134,18 +128,18 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
     ("train", {"distortion": "ssim"}, "must be one of"),
     ("train", {"distortion": "ms-ssim"}, "at least 161"),
     ("train", {"steps": 5}, "multiple of train.steps_per_epoch=2, got 5"),
-    ("train", {"schedule": "linear"}, "'constant' or 'cosine'"),
+    ("train", {"schedule": "linear"}, "'constant', 'cosine', 'step', got 'linear'"),
     ("train", {"init": "nowhere"}, "neither shipped weights"),
 ])
 def test_options_that_cannot_work_are_refused(
     photos, tmp_path, section, change, reason):
   name, arguments, data, train = options(photos)
   if section == "data":
-    data = training.DataOptions(**{**vars(data), **change})
+    data = DataOptions(**{**vars(data), **change})
   else:
-    train = training.TrainOptions(**{**vars(train), **change})
+    train = TrainOptions(**{**vars(train), **change})
   with pytest.raises(UsageError, match=reason):
-    training.train(str(tmp_path), name, arguments, data, train, verbose=0)
+    training.train(str(tmp_path), name, arguments, data, train)
   assert not (tmp_path / "model.npz").exists()
 
 

@@ -13,7 +13,7 @@ load TensorFlow.
 
 import importlib
 
-__version__ = "0.1.0"
+from tfc_models.version import __version__
 
 _PUBLIC = {
     "BitstreamError": "tfc_models.errors",
@@ -27,7 +27,7 @@ _PUBLIC = {
     "read_image": "tfc_models.datasets.files",
 }
 
-__all__ = [*_PUBLIC, "decode"]
+__all__ = [*_PUBLIC, "__version__", "decode"]
 
 
 def decode(data, model_path=()):

@@ -1,6 +1,7 @@
 """Files that are written as a whole or not at all."""
 
 import contextlib
+import json
 import os
 import tempfile
 
@@ -18,6 +19,24 @@ def read_bytes(path):
       return file.read()
   except OSError as error:
     raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def read_json(path):
+  """Returns the content of a JSON file.
+
+  Raises:
+    UsageError: if it cannot be read or is no JSON.
+  """
+  try:
+    return json.loads(read_bytes(path))
+  except ValueError as error:
+    raise UsageError(f"{path}: not a JSON file ({error})") from None
+
+
+def write_json(path, content):
+  """Puts `content` at `path` as JSON, replacing what was there."""
+  text = json.dumps(content, indent=2) + "\n"
+  write_atomically(path, text.encode(), overwrite=True)
 
 
 def find_files(folder, extensions, recursive=True):

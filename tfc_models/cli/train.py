@@ -1,40 +1,75 @@
 """`tfcm train`: a model on your own images."""
 
+import os
 import sys
 
 from absl import flags
 from ml_collections import config_flags
 
 from tfc_models import configs
+from tfc_models.configs import options
 from tfc_models.errors import UsageError
+from tfc_models.fileio import read_json
 
 
 def add_arguments(parser):
   parser.add_argument(
-      "--config", required=True, metavar="RECIPE[:VARIANT]",
+      "--config", metavar="RECIPE[:VARIANT]",
       help="recipe, see `tfcm models`; single values are set as "
       "--config.train.lmbda=0.01, --config.data.train=FOLDER ...")
   parser.add_argument(
-      "--train_dir", required=True,
+      "--train_dir", metavar="DIR",
       help="directory for checkpoints and model.npz; one that holds a "
       "checkpoint is continued")
+  parser.add_argument(
+      "--export_bundle", metavar="DIR",
+      help="instead of training, write what trains on another machine with "
+      "`python run_bundle.py`; see `--bundle_mib`")
+  parser.add_argument(
+      "--bundle_mib", type=float, default=36.0, metavar="MIB",
+      help="size of the bundle, filled up with images (default 36)")
+  parser.add_argument(
+      "--import_bundle", metavar="DIR",
+      help="take over what `run_bundle.py` wrote, and train what is left of "
+      "the steps; needs no --config")
   parser.set_defaults(overrides=[])
 
 
 def run(arguments):
-  config = _override(configs.get(arguments.config), arguments.overrides)
+  if arguments.import_bundle and arguments.export_bundle:
+    raise UsageError("--import_bundle and --export_bundle exclude each other")
+  if not arguments.train_dir and not arguments.export_bundle:
+    raise UsageError("--train_dir must name a directory")
+  config = _override(_recipe(arguments), arguments.overrides)
   if not config.data.train:
     raise UsageError("--config.data.train must name a folder or a glob")
   # Only now, when the request makes sense: this loads TensorFlow.
-  from tfc_models import training
-  path = training.train(
-      arguments.train_dir, config.model.name,
-      config.model.arguments.to_dict(),
-      training.DataOptions(**config.data),
-      training.TrainOptions(**config.train),
-      verbose=1 if sys.stdout.isatty() else 2)
+  from tfc_models import bundles, training
+  parts = (
+      config.model.name, config.model.arguments.to_dict(),
+      options.DataOptions(**config.data), options.TrainOptions(**config.train))
+  if arguments.export_bundle:
+    summary = bundles.export(
+        arguments.export_bundle, *parts, train_dir=arguments.train_dir,
+        limit_mib=arguments.bundle_mib)
+    print(f"{arguments.export_bundle}: {summary}")
+    return 0
+  progress = "bar" if sys.stdout.isatty() else "lines"
+  if arguments.import_bundle:
+    bundles.take_over(arguments.import_bundle, arguments.train_dir, *parts)
+  path = training.train(arguments.train_dir, *parts, progress=progress)
   print(f"{path}: ready; tfcm compress --model={arguments.train_dir} IMAGE")
   return 0
+
+
+def _recipe(arguments):
+  """Returns the recipe to start from: by name, or that of a bundle."""
+  if arguments.config:
+    return configs.get(arguments.config)
+  if not arguments.import_bundle:
+    raise UsageError("--config must name a recipe, see `tfcm models`")
+  return configs.from_dict(read_json(
+      os.path.join(arguments.import_bundle, "config.json")))
 
 
 def _override(config, overrides):

@@ -5,7 +5,7 @@ import pkgutil
 
 from tfc_models.errors import UsageError
 
-_NOT_RECIPES = ("common",)
+_NOT_RECIPES = ("common", "options")
 
 
 def names():
@@ -36,6 +36,25 @@ def get(name):
     raise UsageError(
         f"--config={name}:{variant}: no such variant; "
         f"{module.get_config.__doc__.splitlines()[0]}") from None
+
+
+def from_dict(stored):
+  """Returns the recipe that a run or bundle has stored as JSON.
+
+  Raises:
+    UsageError: if it lacks a section, or holds unknown keys.
+  """
+  from tfc_models.configs import common
+  try:
+    config = common.base(
+        stored["model"]["name"], **stored["model"]["arguments"])
+    for section in ("data", "train"):
+      config[section].update({
+          key: tuple(value) if isinstance(value, list) else value
+          for key, value in stored[section].items()})
+  except (KeyError, TypeError) as error:
+    raise UsageError(f"not a stored recipe ({error!r})") from None
+  return config
 
 
 def summaries():

@@ -1,1 +1,1 @@
-"""Images from files: whole ones for coding, crops for training."""
+"""Images from files: whole ones for coding, patches for training."""

@@ -1,6 +1,5 @@
-"""Batches of training patches, each a function of its index alone."""
+"""Batches of training patches from a folder or glob of images."""
 
-import functools
 import logging
 import threading
 
@@ -8,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from tfc_models.datasets import patches
 from tfc_models.datasets.files import find_images, image_size, read_image
 from tfc_models.errors import ImageError, UsageError
 
@@ -28,6 +28,7 @@ class ImageStore:
   """
 
   def __init__(self, pattern, min_size, cache_mib=2048):
+    self.pattern = pattern
     self.paths = []
     self.too_small = self.broken = 0
     for path in find_images(pattern):
@@ -55,9 +56,7 @@ class ImageStore:
     if index in self._cache:
       return self._cache[index]
     try:
-      array = read_image(self.paths[index])
-      image = Image.fromarray(
-          np.broadcast_to(array, array.shape[:2] + (3,)).copy())
+      image = rgb_image(read_image(self.paths[index]))
     except ImageError as error:
       _LOG.warning("Skipped: %s", error)
       image = None
@@ -68,72 +67,60 @@ class ImageStore:
         self._cache[index] = image
     return image
 
+  def pictures(self, seed):
+    """Yields every image once as a PIL image in RGB, in an order of chance."""
+    for number in np.random.default_rng(seed).permutation(len(self)):
+      image = self.get(int(number))
+      if image is not None:
+        yield image
 
-def random_patch(store, index, *, patch_size, seed, max_downscale):
-  """Returns patch number `index` of an endless, repeatable sequence.
+  def patch(self, index, *, patch_size, seed, max_downscale):
+    """Returns patch number `index`, see `patches.cut`.
 
-  Args:
-    store: `ImageStore`.
-    index: int. Every len(store) consecutive patches use every image once.
-    patch_size: side in pixels.
-    seed: int.
-    max_downscale: images are shrunk by a random factor of 1 to this, as far as
-      their size allows: it removes the artefacts of files that were JPEGs.
+    Raises:
+      UsageError: if every image turns out to be broken.
+    """
+    number = patches.locate(index, len(self), seed)
+    for _ in range(len(self)):
+      image = self.get(number)
+      if image is not None:
+        return patches.cut(
+            image, index, patch_size=patch_size, seed=seed,
+            max_downscale=max_downscale)
+      number = (number + 1) % len(self)
+    raise UsageError(f"{self.pattern}: no usable image (all are broken inside)")
 
-  Returns:
-    uint8 array (patch_size, patch_size, 3).
-  """
-  epoch, position = divmod(index, len(store))
-  order = _order(seed, epoch, len(store))
-  rng = np.random.default_rng([seed, 1, index])
-  image = store.get(order[position])
-  while image is None:
-    image = store.get(rng.integers(len(store)))
-  largest = min(max_downscale, min(image.size) / patch_size)
-  window = patch_size * rng.uniform(1.0, max(largest, 1.0))
-  left = rng.uniform(0.0, image.width - window)
-  top = rng.uniform(0.0, image.height - window)
-  if max_downscale == 1.0:
-    left, top, window = int(left), int(top), patch_size
-  patch = image.resize(
-      (patch_size, patch_size), Image.Resampling.BICUBIC,
-      box=(left, top, left + window, top + window))
-  patch = np.asarray(patch)
-  return patch[:, ::-1] if rng.integers(2) else patch
+  def batches(self, *, batch_size, patch_size, first_batch=0, num_batches=None,
+              seed=0, max_downscale=1.0):
+    """Returns a `tf.data.Dataset` of uint8 (batch_size, patch, patch, 3).
+
+    Batch n does not depend on where the sequence starts, so an interrupted
+    training continues with the data that it would have seen.
+
+    Args:
+      batch_size: patches a batch.
+      patch_size, seed, max_downscale: see `patches.cut`.
+      first_batch: number of the first batch.
+      num_batches: length, None for no end.
+    """
+    def patch(index):
+      return np.ascontiguousarray(self.patch(
+          int(index), patch_size=patch_size, seed=seed,
+          max_downscale=max_downscale))
+
+    end = (tf.int64.max if num_batches is None
+           else (first_batch + num_batches) * batch_size)
+    shape = (patch_size, patch_size, 3)
+    return (
+        tf.data.Dataset.range(first_batch * batch_size, end)
+        .map(lambda index: tf.ensure_shape(
+            tf.numpy_function(patch, [index], tf.uint8), shape),
+             num_parallel_calls=2, deterministic=True)
+        .batch(batch_size, drop_remainder=True)
+        .prefetch(4))
 
 
-# Two: at the seam of two epochs both are in use.
-@functools.lru_cache(maxsize=2)
-def _order(seed, epoch, length):
-  return np.random.default_rng([seed, 0, epoch]).permutation(length)
-
-
-def crop_dataset(store, *, batch_size, patch_size, first_batch=0,
-                 num_batches=None, seed=0, max_downscale=1.0):
-  """Returns a `tf.data.Dataset` of uint8 (batch_size, patch, patch, 3).
-
-  Batch n does not depend on where the sequence starts, so an interrupted
-  training continues with the data that it would have seen.
-
-  Args:
-    store: `ImageStore`.
-    batch_size: patches a batch.
-    patch_size, seed, max_downscale: see `random_patch`.
-    first_batch: number of the first batch.
-    num_batches: length, None for no end.
-  """
-  def patch(index):
-    return np.ascontiguousarray(random_patch(
-        store, int(index), patch_size=patch_size, seed=seed,
-        max_downscale=max_downscale))
-
-  end = (tf.int64.max if num_batches is None
-         else (first_batch + num_batches) * batch_size)
-  shape = (patch_size, patch_size, 3)
-  return (
-      tf.data.Dataset.range(first_batch * batch_size, end)
-      .map(lambda index: tf.ensure_shape(
-          tf.numpy_function(patch, [index], tf.uint8), shape),
-           num_parallel_calls=2, deterministic=True)
-      .batch(batch_size, drop_remainder=True)
-      .prefetch(4))
+def rgb_image(array):
+  """Returns a PIL image in RGB from a uint8 array (H, W, 1 or 3)."""
+  return Image.fromarray(
+      np.broadcast_to(array, array.shape[:2] + (3,)).copy())

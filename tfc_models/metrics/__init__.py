@@ -1,6 +1,6 @@
 """Distortion and rate, with their units in their names."""
 
-from tfc_models.metrics.distortion import mse, psnr, squared_error_to_psnr
+from tfc_models.metrics.distortion import mse, psnr, psnr_from_mse
 from tfc_models.metrics.rate import bits_per_pixel
 from tfc_models.metrics.ssim import MS_SSIM_MIN_SIZE, ms_ssim
 
@@ -10,5 +10,5 @@ __all__ = [
     "ms_ssim",
     "mse",
     "psnr",
-    "squared_error_to_psnr",
+    "psnr_from_mse",
 ]

@@ -1,5 +1,7 @@
 """Squared error on the 0..255 scale, and PSNR."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -17,10 +19,14 @@ def mse(x, x_hat):
   return tf.reduce_mean(tf.square((x - x_hat) * 255.0), axis=(1, 2, 3))
 
 
-def squared_error_to_psnr(error):
-  """Returns the PSNR in dB of a mean squared error on the 0..255 scale."""
-  with np.errstate(divide="ignore"):
-    return 10.0 * np.log10(255.0**2 / np.float64(error))
+def psnr_from_mse(error):
+  """Returns the PSNR in dB of mean squared errors on the 0..255 scale, a tensor.
+
+  For training: an error of zero counts as 1e-6, about 108 dB.
+  """
+  decibel = 10.0 / math.log(10.0)
+  return decibel * (
+      2.0 * math.log(255.0) - tf.math.log(tf.maximum(error, 1e-6)))
 
 
 def psnr(image, decoded):
@@ -31,4 +37,5 @@ def psnr(image, decoded):
     decoded: uint8 array of the same shape; equal images give infinity.
   """
   error = image.astype(np.float64) - decoded.astype(np.float64)
-  return squared_error_to_psnr(np.mean(np.square(error)))
+  with np.errstate(divide="ignore"):
+    return 10.0 * np.log10(255.0**2 / np.mean(np.square(error)))

@@ -1,6 +1,7 @@
 """The contract of a compression model, and all that follows from it."""
 
 import abc
+import contextlib
 import dataclasses
 from typing import NamedTuple, Optional
 
@@ -10,6 +11,7 @@ from tfc_models import metrics
 from tfc_models.bitstream import LATENT, Chunk
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.errors import BitstreamError
+from tfc_models.models.averaging import MovingAverage
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding
 from tfc_models.ops.noise import Noise
@@ -45,6 +47,18 @@ class Settings:
   quality: Optional[int] = None
   lmbda: object = None
   noise: Optional[Noise] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Controls:
+  """What a training step reads and may change between steps.
+
+  Variables, so that neither a graph nor an exported program holds them fixed;
+  no part of the model, so that no checkpoint restores them.
+  """
+
+  lmbda: tf.Variable
+  seed: tf.Variable
 
 
 class CompressionModel(tf.keras.Model, abc.ABC):
@@ -134,8 +148,9 @@ class CompressionModel(tf.keras.Model, abc.ABC):
 
   # Training.
 
-  def compile(self, optimizer, lmbda, distortion="mse", seed=0, **kwargs):
-    """Prepares `fit`.
+  def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,
+              **kwargs):
+    """Prepares `fit`; the variables have their initial values by now.
 
     Args:
       optimizer: Keras optimizer, or a dict of them with the key "main" for
@@ -143,6 +158,8 @@ class CompressionModel(tf.keras.Model, abc.ABC):
       lmbda: weight of the distortion, see `objective`.
       distortion: "mse" or "ms-ssim".
       seed: of the noise.
+      average: momentum of the moving average of the weights, see `averaged`;
+        0 keeps none.
       **kwargs: as in Keras.
     """
     if distortion not in DISTORTIONS:
@@ -152,10 +169,13 @@ class CompressionModel(tf.keras.Model, abc.ABC):
         "main": optimizer}
     super().compile(optimizer=optimizers["main"], **kwargs)
     self.optimizers = optimizers
-    self.lmbda = lmbda
     self.distortion = distortion
-    self.seed = seed
-    names = ("loss", "bpp", "mse") + (
+    self.controls = Controls(
+        tf.Variable(lmbda, trainable=False, dtype=tf.float32),
+        tf.Variable(seed, trainable=False, dtype=tf.int32))
+    self.moving_average = MovingAverage(
+        self.trainable_variables, average) if average else None
+    names = ("loss", "bpp", "mse", "psnr", "gradient_norm") + (
         ("ms_ssim",) if distortion == "ms-ssim" else ()) + tuple(
             f"bpp_{latent}" for latent in self.latents)
     self.means = {name: tf.keras.metrics.Mean(name=name) for name in names}
@@ -183,8 +203,10 @@ class CompressionModel(tf.keras.Model, abc.ABC):
         f"bpp_{name}": tf.reduce_mean(output.bits[name]) / pixels
         for name in self.latents}
     bpp = tf.add_n(list(figures.values()))
-    mse = tf.reduce_mean(metrics.mse(x, output.x_hat))
-    figures.update(bpp=bpp, mse=mse)
+    mse = metrics.mse(x, output.x_hat)
+    psnr = tf.reduce_mean(metrics.psnr_from_mse(mse))
+    mse = tf.reduce_mean(mse)
+    figures.update(bpp=bpp, mse=mse, psnr=psnr)
     if self.distortion == "mse":
       distortion = mse
     else:
@@ -193,7 +215,16 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     loss = bpp + settings.lmbda * distortion
     return loss, dict(figures, loss=loss)
 
-  def train_step(self, x):
+  def update(self, x):
+    """Takes one optimizer step; models with several networks override it.
+
+    Args:
+      x: (B, H, W, 3) uint8.
+
+    Returns:
+      dict of scalars: the figures of `objective` before the step, and
+      gradient_norm, before clipping.
+    """
     x = image_ops.to_float(x)
     settings = self._training_settings(tf.shape(x)[0])
     with tf.GradientTape() as tape:
@@ -201,25 +232,36 @@ class CompressionModel(tf.keras.Model, abc.ABC):
       loss, figures = self.objective(x, output, settings)
     gradients = tape.gradient(loss, self.trainable_variables)
     self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
-    return self._log(figures)
+    if self.moving_average:
+      self.moving_average.update(self.optimizer.iterations)
+    return dict(figures, gradient_norm=tf.linalg.global_norm(gradients))
+
+  def averaged(self):
+    """Returns a context in which the weights are their moving average, if any."""
+    if self.moving_average:
+      return self.moving_average.applied()
+    return contextlib.nullcontext()
+
+  def train_step(self, x):
+    return self._log(self.update(x))
 
   def test_step(self, x):
     x = image_ops.to_float(x)
     output = self(x, training=False)
     output = output._replace(x_hat=tf.clip_by_value(output.x_hat, 0.0, 1.0))
-    _, figures = self.objective(x, output, Settings(lmbda=self.lmbda))
+    _, figures = self.objective(x, output, Settings(lmbda=self.controls.lmbda))
     return self._log(figures)
 
   def _training_settings(self, batch):
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     samples = tf.cast(replica, tf.int32) * batch + tf.range(batch)
-    noise = Noise(self.seed, self.optimizer.iterations, samples)
-    return Settings(lmbda=self.lmbda, noise=noise)
+    noise = Noise(self.controls.seed, self.optimizer.iterations, samples)
+    return Settings(lmbda=self.controls.lmbda, noise=noise)
 
   def _log(self, figures):
-    for name, mean in self.means.items():
-      mean.update_state(figures[name])
-    return {name: mean.result() for name, mean in self.means.items()}
+    for name, value in figures.items():
+      self.means[name].update_state(value)
+    return {name: self.means[name].result() for name in figures}
 
   # Coding.
 

@@ -7,6 +7,7 @@ float16 unless that overflows; integers (tables) are int32.
 import hashlib
 import io
 import json
+import logging
 import zipfile
 
 import numpy as np
@@ -17,8 +18,11 @@ from tfc_models.errors import UsageError
 from tfc_models.fileio import write_atomically
 from tfc_models.weight_info import INFO_KEY, read_info
 
+_LOG = logging.getLogger(__name__)
+
 # Children of a Keras model that are not part of the codec.
-_NOT_WEIGHTS = frozenset(["keras_api", "optimizer", "optimizers", "means"])
+_NOT_WEIGHTS = frozenset([
+    "keras_api", "means", "moving_average", "optimizer", "optimizers"])
 
 
 def variables_by_path(model):
@@ -93,6 +97,48 @@ def assign_file(model, path):
   Raises:
     UsageError: if the file is damaged, or its structure is another.
   """
+  info, arrays = _read(path)
+  variables = variables_by_path(model)
+  if variables.keys() != arrays.keys() or not all(
+      _fits(variable, arrays[name]) for name, variable in variables.items()):
+    raise UsageError(
+        f"{path}: weights of another structure: {info['model']} with "
+        f"{info['arguments']}")
+  for name, variable in variables.items():
+    variable.assign(tf.cast(arrays[name], variable.dtype))
+  return info
+
+
+def warm_start(model, path):
+  """Sets those variables of a built `model` that a file has; returns its info.
+
+  A deeper or wider model, or another paper's, takes what agrees in path and
+  shape and keeps its initial values elsewhere.
+
+  Raises:
+    UsageError: if the file is damaged, or nothing agrees.
+  """
+  info, arrays = _read(path)
+  variables = variables_by_path(model)
+  missing = []
+  for name, variable in variables.items():
+    if name in arrays and _fits(variable, arrays[name]):
+      variable.assign(tf.cast(arrays[name], variable.dtype))
+    else:
+      missing.append(name)
+  if len(missing) == len(variables):
+    raise UsageError(
+        f"{path}: no variable of {info['model']} fits "
+        f"{model.registered_name} with {model.arguments}")
+  if missing:
+    _LOG.warning(
+        "%s has no %s; they keep their initial values", path,
+        ", ".join(missing))
+  return info
+
+
+def _read(path):
+  """Returns info and arrays of a weight file, checked against damage."""
   info = read_info(path)
   try:
     with np.load(path) as archive:
@@ -102,16 +148,11 @@ def assign_file(model, path):
     raise UsageError(f"{path}: damaged weight file ({error})") from None
   if _fingerprint(info, arrays) != info["fingerprint"]:
     raise UsageError(f"{path}: damaged weight file (fingerprint differs)")
-  variables = variables_by_path(model)
-  if variables.keys() != arrays.keys() or any(
-      not variable.shape.is_compatible_with(arrays[name].shape)
-      for name, variable in variables.items()):
-    raise UsageError(
-        f"{path}: weights of another structure: {info['model']} with "
-        f"{info['arguments']}")
-  for name, variable in variables.items():
-    variable.assign(tf.cast(arrays[name], variable.dtype))
-  return info
+  return info, arrays
+
+
+def _fits(variable, array):
+  return variable.shape.is_compatible_with(array.shape)
 
 
 def _stored(array):

@@ -1,5 +1,5 @@
 """Training: data, model and optimizer to Keras `fit`."""
 
-from tfc_models.training.trainer import DataOptions, TrainOptions, train
+from tfc_models.training.trainer import train
 
-__all__ = ["DataOptions", "TrainOptions", "train"]
+__all__ = ["train"]

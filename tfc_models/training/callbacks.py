@@ -1,43 +1,155 @@
-"""Keras callbacks."""
+"""Keras callbacks: learning rate, saved models, progress, TensorBoard."""
 
+import datetime
 import math
+import time
 
 import tensorflow as tf
+import tqdm
 
-from tfc_models.models import weights
 
+class Conduct(tf.keras.callbacks.Callback):
+  """Sets the learning rate of each step, counts the time, stops at an end.
 
-class SaveModel(tf.keras.callbacks.Callback):
-  """After each epoch writes a checkpoint and a model that codes.
-
-  Stops training, without saving, once the loss is not finite.
+  A step whose figures are not finite ends training before anything of it is
+  saved.
 
   Args:
-    manager: `tf.train.CheckpointManager` of model and optimizer.
-    path: weight file to write.
-    **facts: kept in the weight file beside the number of steps.
+    run: `run.Run`.
 
   Attributes:
-    not_finite: the loss that stopped training, or None.
+    failure: text that says where training broke, or None.
   """
 
-  def __init__(self, manager, path, **facts):
+  def __init__(self, run):
     super().__init__()
-    self.manager = manager
-    self.path = path
-    self.facts = facts
-    self.not_finite = None
+    self.run = run
+    self.failure = None
+    self._before = float(run.seconds)
+    self._start = None
+
+  def on_train_begin(self, logs=None):
+    self._start = time.monotonic()
+
+  def on_train_batch_begin(self, batch, logs=None):
+    self.model.optimizer.learning_rate = self.run.learning_rate(
+        self._seconds())
+
+  def on_train_batch_end(self, batch, logs=None):
+    # Means over the epoch so far: not finite from the first such step on.
+    if not math.isfinite(logs["loss"]):
+      wrong = [name for name, value in logs.items() if not math.isfinite(value)]
+      self.failure = (
+          f"step {self.run.step}: the loss became {logs['loss']} (not finite: "
+          f"{', '.join(wrong)})")
+      self.model.stop_training = True
+
+  def on_test_begin(self, logs=None):
+    self._averaged = self.model.averaged()
+    self._averaged.__enter__()
+
+  def on_test_end(self, logs=None):
+    self._averaged.__exit__(None, None, None)
+
+  def on_epoch_end(self, epoch, logs=None):
+    logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+    if self.failure:
+      return
+    self.run.seconds.assign(self._seconds())
+    self.run.save(logs)
+    if self.run.is_over():
+      self.model.stop_training = True
+
+  def _seconds(self):
+    return self._before + time.monotonic() - self._start
+
+
+class Progress(tf.keras.callbacks.Callback):
+  """Shows how far the run is and when it will end.
+
+  Args:
+    run: `run.Run`.
+    bar: True for a progress bar, False for a line an epoch.
+  """
+
+  def __init__(self, run, bar):
+    super().__init__()
+    self.run = run
+    self.bar = bar
+    self._bar = None
+    self._start = None
+
+  def on_train_begin(self, logs=None):
+    self._start = (time.monotonic(), self.run.step)
+    if self.bar:
+      self._bar = tqdm.tqdm(
+          total=self.run.options.steps, initial=self.run.step, unit="step",
+          dynamic_ncols=True)
+
+  def on_train_batch_end(self, batch, logs=None):
+    if self._bar is not None:
+      self._bar.update()
+      if self._bar.n % 10 == 0:
+        self._bar.set_postfix_str(_figures(logs), refresh=False)
+
+  def on_epoch_end(self, epoch, logs=None):
+    if self._bar is None:
+      print(f"step {self.run.step}/{self.run.options.steps} {_figures(logs)} "
+            f"{self._rate():.2f} steps/s, {self._left()} left", flush=True)
+
+  def on_train_end(self, logs=None):
+    if self._bar is not None:
+      self._bar.close()
+
+  def _rate(self):
+    start, step = self._start
+    return (self.run.step - step) / (time.monotonic() - start)
+
+  def _left(self):
+    """Returns the time to the end, by steps or by time: the shorter."""
+    options = self.run.options
+    seconds = (options.steps - self.run.step) / self._rate()
+    if options.minutes:
+      seconds = min(
+          seconds, max(60.0 * options.minutes - float(self.run.seconds), 0.0))
+    return datetime.timedelta(seconds=round(seconds))
+
+
+class Samples(tf.keras.callbacks.Callback):
+  """Writes pictures and coded bits to TensorBoard, of the model just saved.
+
+  Args:
+    images: uint8 (B, H, W, 3), what to code.
+    log_dir: of TensorBoard.
+  """
+
+  def __init__(self, images, log_dir):
+    super().__init__()
+    self.images = images
+    self._writer = tf.summary.create_file_writer(log_dir)
 
   def on_epoch_end(self, epoch, logs=None):
     if not math.isfinite(logs["loss"]):
-      self.not_finite = logs["loss"]
-      self.model.stop_training = True
       return
-    # The model first: a checkpoint at the last step means that all is done.
-    self.save_model(self.model)
-    self.manager.save(checkpoint_number=int(self.model.optimizer.iterations))
+    with self.model.averaged():
+      pairs, estimate, coded = [], 0.0, 0
+      for image in self.images:
+        decoded, bits = self.model.reconstruct(image)
+        chunks = self.model.compress(image)
+        estimate += bits
+        coded += 8 * sum(len(s) for chunk in chunks for s in chunk.strings)
+        pairs.append(tf.concat([image, decoded], axis=1))
+    pixels = self.images.shape[0] * self.images.shape[1] * self.images.shape[2]
+    with self._writer.as_default(step=epoch):
+      tf.summary.image(
+          "original and decoded", tf.stack(pairs), max_outputs=len(pairs))
+      tf.summary.scalar("bpp estimated", estimate / pixels)
+      tf.summary.scalar("bpp coded", coded / pixels)
+    self._writer.flush()
 
-  def save_model(self, model):
-    """Writes the weight file."""
-    weights.save(
-        model, self.path, steps=int(model.optimizer.iterations), **self.facts)
+
+def _figures(logs):
+  """Returns the figures that people watch, in one line."""
+  names = ("loss", "bpp", "psnr", "ms_ssim", "val_loss", "val_psnr")
+  return " ".join(
+      f"{name} {logs[name]:.4g}" for name in names if name in logs)

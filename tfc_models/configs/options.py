@@ -1,0 +1,68 @@
+"""What training can be told, with its defaults; sections of every recipe."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+  """Where patches come from; the section `data` of a recipe.
+
+  Attributes:
+    train: folder (recursive), glob, or "tfds:NAME[:SPLIT]".
+    validation: likewise, other images; "" validates on nothing.
+    image_key: feature of a tfds set that holds the image.
+    download: whether tfds may fetch a set that is not on this machine yet.
+    patch_size: side in pixels.
+    batch_size: patches a step.
+    max_downscale: images are shrunk by a random factor of 1 to this, which
+      removes the artefacts of files that were JPEGs.
+    cache_mib: decoded images of a folder are kept up to so many MiB.
+    validation_batches: so many batches are looked at each time.
+  """
+
+  train: str = ""
+  validation: str = ""
+  image_key: str = "image"
+  download: bool = False
+  patch_size: int = 256
+  batch_size: int = 8
+  max_downscale: float = 2.0
+  cache_mib: int = 2048
+  validation_batches: int = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+  """How long and towards what; the section `train` of a recipe.
+
+  Attributes:
+    distortion: "mse": loss = bpp + lmbda * mse, mse on 0..255; "ms-ssim":
+      loss = bpp + lmbda * (1 - ms_ssim).
+    lmbda: see `distortion`; larger means more bits.
+    learning_rate: of Adam, at the start.
+    schedule: "constant"; "cosine", to a hundredth; "step", a tenth after each
+      of `decay_at`.
+    decay_at: fractions of the run.
+    clip_norm: bound on the norm of the whole gradient; 0 for none.
+    average: weights of the saved model are moving averages with this momentum,
+      for instance 0.999; 0 saves them as they are.
+    steps: length of the run.
+    minutes: the run also ends, after an epoch, when it has taken so long; its
+      schedule then follows whichever is nearer its end. 0 for no bound.
+    steps_per_epoch: after so many: log, validate, checkpoint, save a model.
+    seed: of initial weights, patches and noise.
+    init: weight file, training directory or shipped name to start from.
+  """
+
+  distortion: str = "mse"
+  lmbda: float = 0.01
+  learning_rate: float = 1e-4
+  schedule: str = "constant"
+  decay_at: tuple = (0.8, 0.95)
+  clip_norm: float = 1.0
+  average: float = 0.0
+  steps: int = 1_000_000
+  minutes: float = 0.0
+  steps_per_epoch: int = 200
+  seed: int = 0
+  init: str = ""
