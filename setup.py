@@ -41,6 +41,8 @@ setup(
         "demo": ["scikit-image"],
         "test": [
             "hypothesis",
+            # Runs training bundles; the last one that goes with numpy<2.
+            "jax==0.4.30",
             "pip>=22.3",
             "pytest",
             "pytest-xdist",

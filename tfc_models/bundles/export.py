@@ -56,9 +56,8 @@ def export(folder, model_name, model_arguments, data, options, *,
     # Halves the file; what is trained from here starts at what the file holds.
     for variable in model.trainable_variables:
       variable.assign(tf.cast(tf.cast(variable, tf.float16), tf.float32))
-  program, interface = _lower(model, data, steps_per_call)
-  named = naming.variables_by_name(model)
-  arrays, rebuilt = _arrays(interface["captured"], named)
+  program, interface, values = _lower(model, data, steps_per_call)
+  arrays, rebuilt = _arrays(values)
   buffer = io.BytesIO()
   np.savez_compressed(buffer, **arrays)
   limit = int(limit_mib * 2**20)
@@ -92,7 +91,12 @@ def export(folder, model_name, model_arguments, data, options, *,
 
 
 def _lower(model, data, steps_per_call):
-  """Returns the program as bytes, and a dict of what goes in and comes out."""
+  """Returns the program, what goes in and comes out, and the values to start at.
+
+  Returns:
+    bytes; dict for the meta file; dict from name to array, of the parameters of
+    the program after the first, which are the images.
+  """
   figures = []
 
   def step(images):
@@ -114,17 +118,22 @@ def _lower(model, data, steps_per_call):
   function = tf.function(step, jit_compile=True)
   lower = function.experimental_get_compiler_ir(images)
   text = lower(stage="hlo")
-  by_handle = {
-      id(variable.handle): name
-      for name, variable in naming.variables_by_name(model).items()}
+  named = naming.variables_by_name(model)
+  by_handle = {id(variable.handle): name for name, variable in named.items()}
   captured = []
-  for tensor in function.get_concrete_function(images).captured_inputs:
-    if id(tensor) not in by_handle:
+  values = {}
+  for number, tensor in enumerate(
+      function.get_concrete_function(images).captured_inputs):
+    name = by_handle.get(id(tensor))
+    if name is None and tensor.dtype == tf.resource:
       raise UsageError(
-          f"{model.registered_name}: its training step uses {tensor.name}, "
-          "which is no variable of model or optimizer; it cannot be exported")
-    captured.append(by_handle[id(tensor)])
-  _check_order(text, captured, naming.variables_by_name(model))
+          f"{model.registered_name}: its training step uses a variable that "
+          "belongs to neither model nor optimizer; it cannot be exported")
+    # Some layers keep constants of theirs as tensors.
+    name = name or f"constant/{number}"
+    captured.append(name)
+    values[name] = named[name].numpy() if name in named else tensor.numpy()
+  _check_order(text, captured, values)
   # Each updated variable shares its buffer with an output of the program.
   alias = re.search(r"input_output_alias=\{(.*?)\}, entry", text)
   pairs = re.findall(
@@ -136,28 +145,27 @@ def _lower(model, data, steps_per_call):
           captured[int(parameter) - 1]: int(output or 0)
           for output, parameter in pairs},
       "figures": list(figures),
-  }
+  }, values
 
 
-def _check_order(text, captured, named):
-  """Raises `UsageError` unless parameter 1 + n is the variable captured[n]."""
+def _check_order(text, captured, values):
+  """Raises `UsageError` unless parameter 1 + n has the shape of captured[n]."""
   entry = text[text.index("ENTRY"):]
   shapes = {
       int(number): shape for shape, number in re.findall(
           r"= \w+\[([\d,]*)\]\S* parameter\((\d+)\)", entry)}
   for number, name in enumerate(captured, start=1):
-    wanted = ",".join(map(str, named[name].shape))
+    wanted = ",".join(map(str, values[name].shape))
     if shapes.get(number) != wanted:
       raise UsageError(
           f"parameter {number} of the program has shape {shapes.get(number)}, "
           f"{name} has {wanted}; this TensorFlow orders them otherwise")
 
 
-def _arrays(captured, named):
+def _arrays(values):
   """Returns what the archive holds, and a dict of what the runner rebuilds."""
   arrays, zeros, same, dtypes, seen = {}, {}, {}, {}, {}
-  for name in captured:
-    value = named[name].numpy()
+  for name, value in values.items():
     dtypes[name] = value.dtype.name
     if not value.any():
       zeros[name] = list(value.shape)

@@ -48,8 +48,8 @@ def unescape(key):
 def load_program(path):
   """Compiles an HLO file for the first device.
 
-  The only place with names that jaxlib keeps to itself. Tried: jaxlib 0.10.2
-  (Python 3.11) and the names, by inspection, in 0.11.2 (Python 3.12).
+  The only place with names that jaxlib keeps to itself. Tried: jaxlib 0.4.30 and
+  0.10.2; 0.11.2 still has the same names.
 
   Returns:
     a function from a list of arrays to the list of results, and the device.
@@ -69,12 +69,15 @@ def load_program(path):
     mlir = xla_client._xla.mlir
     module = mlir.xla_computation_to_mlir_module(
         xla_client.XlaComputation(program))
-    executable = device.client.compile_and_load(
-        module, xla_client.DeviceList((device,)), xla_client.CompileOptions())
+    if hasattr(device.client, "compile_and_load"):
+      executable = device.client.compile_and_load(
+          module, xla_client.DeviceList((device,)), xla_client.CompileOptions())
+    else:
+      executable = device.client.compile(module)
     execute = executable.execute_sharded
   except (AttributeError, ImportError, TypeError) as error:
     sys.exit(f"run_bundle: jaxlib {jaxlib.__version__} does not load HLO the "
-             f"way 0.10 and 0.11 do ({error}); install one of those")
+             f"way 0.4.30 and 0.10.2 do ({error}); install one of those")
   print(f"compiled in {time.monotonic() - start:.1f} s", flush=True)
 
   def call(arrays):

@@ -29,6 +29,10 @@ def add_arguments(parser):
       "--bundle_mib", type=float, default=36.0, metavar="MIB",
       help="size of the bundle, filled up with images (default 36)")
   parser.add_argument(
+      "--steps_per_call", type=int, default=1, metavar="N",
+      help="steps that the bundle's program takes at once, for models whose "
+      "step takes less than a millisecond there")
+  parser.add_argument(
       "--import_bundle", metavar="DIR",
       help="take over what `run_bundle.py` wrote, and train what is left of "
       "the steps; needs no --config")
@@ -51,7 +55,8 @@ def run(arguments):
   if arguments.export_bundle:
     summary = bundles.export(
         arguments.export_bundle, *parts, train_dir=arguments.train_dir,
-        limit_mib=arguments.bundle_mib)
+        limit_mib=arguments.bundle_mib,
+        steps_per_call=arguments.steps_per_call)
     print(f"{arguments.export_bundle}: {summary}")
     return 0
   progress = "bar" if sys.stdout.isatty() else "lines"
@@ -68,8 +73,8 @@ def _recipe(arguments):
     return configs.get(arguments.config)
   if not arguments.import_bundle:
     raise UsageError("--config must name a recipe, see `tfcm models`")
-  return configs.from_dict(read_json(
-      os.path.join(arguments.import_bundle, "config.json")))
+  path = os.path.join(arguments.import_bundle, "results.json")
+  return configs.from_dict(read_json(path).get("config", {}))
 
 
 def _override(config, overrides):

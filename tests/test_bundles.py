@@ -1,0 +1,190 @@
+"""Bundles: the exported step trains as TensorFlow does, and comes back."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.conftest import make_image
+from tests.test_cli import fails, tfcm
+from tfc_models import bundles, configs, registry
+from tfc_models.bundles import naming, run_bundle
+from tfc_models.configs.options import DataOptions, TrainOptions
+from tfc_models.errors import UsageError
+from tfc_models.training.run import Run
+from tfc_models.weight_info import read_info
+
+STEPS = 20
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+  folder = tmp_path_factory.mktemp("photos")
+  for i in range(5):
+    Image.fromarray(make_image(80 + i, 90, seed=i)).save(folder / f"{i}.png")
+  return str(folder)
+
+
+def recipe(name, photos, **changes):
+  config = configs.get(f"{name}:tiny")
+  return (
+      config.model.name, config.model.arguments.to_dict(),
+      DataOptions(**{**config.data, "train": photos}),
+      TrainOptions(**{**config.train, "steps": STEPS, **changes}))
+
+
+def run_there(bundle, out, *arguments, code=0):
+  """Runs a bundle in a process of its own; returns its log and output."""
+  done = subprocess.run(
+      [sys.executable, os.path.join(bundle, "run_bundle.py"), "--out", out,
+       "--log_every", "1", *arguments], capture_output=True, text=True,
+      check=False, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+  assert done.returncode == code, done.stderr
+  log = os.path.join(out, run_bundle.LOG_FILE)
+  lines = open(log).read().splitlines() if os.path.exists(log) else []
+  return [json.loads(line) for line in lines], done.stdout + done.stderr
+
+
+def losses_here(bundle, tmp_path, steps):
+  """Returns the losses of TensorFlow from a bundle's variables and images."""
+  config = configs.from_dict(
+      json.loads(open(os.path.join(bundle, "config.json")).read()))
+  config.data.train = os.path.join(bundle, run_bundle.IMAGE_DIR)
+  run = Run(str(tmp_path / "here"), config.model.name,
+            config.model.arguments.to_dict(), DataOptions(**config.data),
+            TrainOptions(**config.train))
+  with open(os.path.join(bundle, run_bundle.META_FILE)) as file:
+    state = run_bundle.read_state(bundle, json.load(file))
+  for name, variable in naming.variables_by_name(run.model).items():
+    if name in state:
+      variable.assign(state[name])
+  update = tf.function(run.model.update)
+  losses = []
+  for images in run.batches(0, steps):
+    run.model.optimizer.learning_rate = run.learning_rate(0.0)
+    losses.append(float(update(images)["loss"]))
+  return losses
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_a_bundle_trains_as_tensorflow_does_and_comes_back(
+    name, photos, tmp_path):
+  bundle, out = str(tmp_path / "bundle"), str(tmp_path / "out")
+  parts = recipe(name.replace("-", "_"), photos, average=0.9)
+  bundles.export(bundle, *parts, limit_mib=8.0)
+  log, text = run_there(bundle, out)
+  assert re.search("jax .* jaxlib .* numpy .*\ncompiled in", text)
+  assert [line["step"] for line in log] == list(range(1, STEPS + 1))
+  np.testing.assert_allclose(
+      [line["loss"] for line in log], losses_here(bundle, tmp_path, STEPS),
+      rtol=1e-4)
+  train_dir = tmp_path / "back"
+  assert tfcm("train", "--import_bundle", out, "--train_dir", train_dir)[0] == 0
+  assert read_info(train_dir / "model.npz")["steps"] == STEPS
+  stream, photo = tmp_path / "x.tfcm", os.path.join(photos, "0.png")
+  assert tfcm("compress", photo, "-o", stream, "--model", train_dir)[0] == 0
+  assert tfcm("decompress", stream, "-o", tmp_path / "x.png",
+              "--model_path", train_dir)[0] == 0
+  assert Image.open(tmp_path / "x.png").size == (90, 80)
+
+
+def test_a_bundle_that_was_cut_off_goes_on_there_or_here(photos, tmp_path):
+  bundle = str(tmp_path / "bundle")
+  parts = recipe("tfcm_base", photos, average=0.9, steps=6)
+  summary = bundles.export(bundle, *parts, limit_mib=8.0)
+  assert re.search(r"MiB, step 0, 5 images; python .*run_bundle.py", summary)
+  whole, _ = run_there(bundle, str(tmp_path / "whole"))
+  out = str(tmp_path / "parts")
+  # The schedule is that of six steps; the run stops after three.
+  text = open(os.path.join(bundle, "run_bundle.py")).read()
+  with open(os.path.join(bundle, "run_bundle.py"), "w") as file:
+    file.write(text.replace(
+        'while step < train["steps"]:', "while step < 3:"))
+  run_there(bundle, out)
+  with open(os.path.join(bundle, "run_bundle.py"), "w") as file:
+    file.write(text)
+  here = tmp_path / "here"
+  code, _, error = tfcm("train", "--import_bundle", out, "--train_dir", here)
+  assert code == 0, error
+  results = json.loads((here / "results.json").read_text())
+  assert results["finished"] and results["steps"] == 6
+  log, _ = run_there(bundle, out, "--resume", out)
+  np.testing.assert_allclose(
+      [line["loss"] for line in log], [line["loss"] for line in whole],
+      rtol=1e-6)
+  fails(1, "nothing to take over", "train", "--import_bundle", out,
+        "--train_dir", here)
+  assert len([f for f in os.listdir(out) if f.startswith("shard")]) == 3
+  os.unlink(os.path.join(out, next(
+      f for f in os.listdir(out) if f.startswith("shard"))))
+  fails(1, "damaged or missing", "train", "--import_bundle", out,
+        "--train_dir", tmp_path / "new")
+
+
+def test_several_steps_a_call_and_averages_end_the_same(photos, tmp_path):
+  states = []
+  for count in (1, 2):
+    bundle, out = str(tmp_path / f"b{count}"), str(tmp_path / f"o{count}")
+    bundles.export(
+        bundle, *recipe("tfcm_base", photos, steps=4, schedule="constant"),
+        limit_mib=8.0, steps_per_call=count)
+    run_there(bundle, out)
+    state = {}
+    run_bundle.read_results(out, state)
+    states.append(state)
+  assert states[0].keys() == states[1].keys()
+  for name, value in states[0].items():
+    np.testing.assert_allclose(value, states[1][name], atol=1e-5, err_msg=name)
+
+
+def test_a_bundle_goes_on_from_a_checkpoint(photos, tmp_path):
+  parts = recipe("tfcm_base", photos, steps=4)
+  run = Run(str(tmp_path / "dir"), *parts)
+  for images in run.batches(0, 2):
+    run.model.update(images)
+  run.save({})
+  bundle = str(tmp_path / "bundle")
+  assert "step 2," in bundles.export(
+      bundle, *parts, train_dir=str(tmp_path / "dir"), limit_mib=8.0)
+  log, _ = run_there(bundle, str(tmp_path / "out"))
+  assert [line["step"] for line in log] == [3, 4]
+
+
+def test_a_run_stops_at_its_time_and_at_a_broken_loss(photos, tmp_path):
+  bundle = str(tmp_path / "bundle")
+  bundles.export(bundle, *recipe("tfcm_base", photos), limit_mib=8.0)
+  out = str(tmp_path / "out")
+  _, text = run_there(bundle, out, "--minutes", "0.0001")
+  assert "0 steps in" in text
+  _, text = run_there(
+      bundle, str(tmp_path / "nan"), "--learning_rate", "nan", code=1)
+  assert "not finite by step 2" in text
+
+
+def test_what_does_not_fit_is_refused(photos, tmp_path):
+  with pytest.raises(UsageError, match="more than 0.1; raise --bundle_mib"):
+    bundles.export(
+        str(tmp_path / "a"), *recipe("tfcm_base", photos), limit_mib=0.1)
+  with pytest.raises(UsageError, match="steps_per_call=3 must divide"):
+    bundles.export(
+        str(tmp_path / "b"), *recipe("tfcm_base", photos), steps_per_call=3)
+
+
+def test_shards_put_weights_first_and_leave_out_what_does_not_fit():
+  state = {
+      "model/a": np.zeros(100), "model/b": np.zeros(100),
+      "optimizer/0": np.zeros(100), "average/a": np.zeros(100),
+      "control/step": np.zeros(1)}
+  parts, complete = run_bundle.shards(state, limit=1000, most=4)
+  assert [list(part) for part in parts] == [
+      ["model/a"], ["model/b"], ["average/a"], ["optimizer/0"]]
+  assert complete
+  parts, complete = run_bundle.shards(state, limit=1700, most=2)
+  assert [list(part) for part in parts] == [["model/a", "model/b"], ["average/a"]]
+  assert not complete
