@@ -6,7 +6,8 @@ import pytest
 
 from tests.conformance import suite
 from tfc_models import configs, models, registry
-from tfc_models.training import DataOptions, TrainOptions
+from tfc_models.configs.options import DataOptions, TrainOptions
+from tfc_models.models.base import DISTORTIONS
 
 assert models, "importing the package registers the models"
 NAMES = registry.names("image")
@@ -31,3 +32,7 @@ def test_recipes_fit_trainer_and_model(name):
   registry.create(name, **config.model.arguments)
   DataOptions(**config.data)
   TrainOptions(**config.train)
+  for distortion, figures in config.expected.items():
+    if distortion != "source":
+      assert distortion in DISTORTIONS
+      assert len({len(values) for values in figures.values()}) == 1

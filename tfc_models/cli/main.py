@@ -21,6 +21,7 @@ VERBS = {
     "verify": "check .tfcm files for damage, without decoding them",
     "models": "list the shipped weights and the recipes",
     "train": "train a model on your own images",
+    "benchmark": "time coding and training, stage by stage",
     "demo": "compress photographs and compare with JPEG",
 }
 

@@ -13,7 +13,7 @@ from tfc_models.configs import common
 def get_config(variant="default"):
   """Returns the recipe; variants: default, tiny."""
   widths = {
-      "default": {},
+      "default": dict(analysis_blocks=2, synthesis_blocks=3),
       "tiny": dict(width=8, analysis_blocks=1, synthesis_blocks=1,
                    hyper_width=8, hyper_depth=4),
   }

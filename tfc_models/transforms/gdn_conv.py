@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from tfc_models.layers import Conv2DTranspose
+from tfc_models.ops.graph import Warmed
 
 
 def analysis(widths, kernels, strides, name="analysis_transform"):
@@ -39,6 +40,17 @@ def synthesis_5x5(num_filters):
   return synthesis([num_filters] * 3 + [3], [5] * 4, [2] * 4)
 
 
+class _Stages(tf.keras.Sequential):
+  """Layers one after the other, faster from the third image on."""
+
+  def __init__(self, layers, name):
+    super().__init__(layers, name=name)
+    self._warmed = Warmed(super().__call__)
+
+  def __call__(self, x):
+    return self._warmed(x)
+
+
 def _stages(convolution, inverse, widths, kernels, strides, name):
   layers = []
   for i, stage in enumerate(zip(widths, kernels, strides)):
@@ -48,4 +60,4 @@ def _stages(convolution, inverse, widths, kernels, strides, name):
       layers.append(tfc.GDN(
           inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5,
           name=f"{'i' if inverse else ''}gdn_{i}"))
-  return tf.keras.Sequential(layers, name=name)
+  return _Stages(layers, name)

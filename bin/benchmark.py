@@ -1,0 +1,3 @@
+"""`tfcm benchmark`."""
+from tfc_models.cli.main import run
+run("benchmark")

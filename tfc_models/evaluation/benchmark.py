@@ -1,0 +1,239 @@
+"""How long a model takes, stage by stage, and how much memory."""
+
+import contextlib
+import io
+import os
+import platform
+import resource
+import statistics
+import time
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfc_models import configs, metrics, pretrained, registry
+from tfc_models.codecs import LearnedCodec
+from tfc_models.datasets.files import read_image
+from tfc_models.evaluation import peers
+from tfc_models.pretrained.loader import weight_path
+
+
+def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
+              patch=256, peer_python=None, image=None):
+  """Returns a dict of medians over `repeat` runs, after one to warm up.
+
+  Args:
+    name: shipped weights, or RECIPE[:VARIANT], which gets random weights that
+      are scaled so that latents have a standard deviation of 1.
+    height, width: of the image.
+    repeat: int.
+    train: also time a training step.
+    batch, patch: of the training step.
+    peer_python: interpreter with CompressAI, timed in turn with ours.
+    image: file to take the pixels from, resized; None makes some.
+
+  Returns:
+    dict with encode and decode, each from stage to seconds and "total", MiB of
+    peak memory of this process, pixels per second, and, with `train` and
+    `peer_python`, "train_step" and "peer" with its seconds and our ratio.
+  """
+  pixels = _pixels(height, width, image)
+  codec, trained = _codec(name, pixels)
+  png = io.BytesIO()
+  Image.fromarray(pixels).save(png, "PNG")
+  sides = {"encode": [], "decode": []}
+  data = codec.encode(pixels)
+  codec.decode(data)
+  peer = _peer(codec.model, peer_python, height, width, batch, patch)
+  peer_seconds = {"encode": [], "decode": [], "train": []}
+  for _ in range(repeat):
+    sides["encode"].append(_encode(codec, png.getvalue()))
+    sides["decode"].append(_decode(codec, data))
+    if peer:
+      for work in ("encode", "decode"):
+        peer_seconds[work].append(peer.seconds(work))
+  result = {
+      "model": codec.model.registered_name, "recipe": name,
+      "arguments": codec.model.arguments, "trained": trained,
+      "height": height, "width": width,
+      "bpp": metrics.bits_per_pixel(len(data), height, width), "repeat": repeat}
+  for side, runs in sides.items():
+    result[side] = {
+        stage: statistics.median(run[stage] for run in runs)
+        for stage in runs[0]}
+    result[f"{side}_pixels_per_second"] = (
+        height * width / result[side]["total"])
+  result["peak_mib"] = _peak_mib()
+  if train:
+    step = _train_step(codec.model, batch, patch)
+    ours = []
+    step()
+    if peer:
+      peer.seconds("train")
+    for _ in range(max(repeat // 2, 3)):
+      ours.append(_timed(step))
+      if peer:
+        peer_seconds["train"].append(peer.seconds("train"))
+    result["train_step"] = {
+        "seconds": statistics.median(ours), "batch": batch, "patch": patch,
+        "patches_per_second": batch / statistics.median(ours),
+        "peak_mib": _peak_mib()}
+  if peer:
+    peer.close()
+    ours = {side: result[side]["total"] - result[side]["image I/O"]
+            for side in sides}
+    if train:
+      ours["train"] = result["train_step"]["seconds"]
+    result["peer"] = {"name": "CompressAI", **peer.versions}
+    for work, seconds in ours.items():
+      theirs = statistics.median(peer_seconds[work])
+      result["peer"][work] = {"seconds": theirs, "ratio": seconds / theirs}
+  result["machine"] = {
+      "processor": platform.machine(), "cores": os.cpu_count(),
+      "tensorflow": tf.__version__}
+  return result
+
+
+def _pixels(height, width, image):
+  """Returns uint8 (height, width, 3): of a file, or smooth random colours."""
+  if image:
+    picture = Image.fromarray(np.broadcast_to(
+        read_image(image), read_image(image).shape[:2] + (3,)).copy())
+  else:
+    small = np.random.default_rng(0).integers(
+        0, 256, (-(-height // 8), -(-width // 8), 3), np.uint8)
+    picture = Image.fromarray(small)
+  return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _codec(name, pixels):
+  """Returns a `LearnedCodec` and whether its weights are trained."""
+  shipped = [e for e in pretrained.manifest() if e["name"] == name]
+  if shipped:
+    entry = shipped[len(shipped) // 2]
+    return LearnedCodec.from_file(weight_path(entry), entry["quality"]), True
+  if os.path.exists(name):
+    return LearnedCodec.from_file(pretrained.training_weights(name)), True
+  config = configs.get(name)
+  model = registry.create(
+      config.model.name, **config.model.arguments.to_dict())
+  model.build_variables()
+  model.prepare([pixels[None, :128, :128]], config.train.lmbda)
+  _scale_latents(model, pixels)
+  model.fix_tables()
+  return LearnedCodec(model, bytes(4)), False
+
+
+def _scale_latents(model, pixels):
+  """Gives random transforms of convolutions outputs of standard deviation 1."""
+  if not isinstance(getattr(model, "analysis_transform", None),
+                    tf.keras.Sequential):
+    return
+  x = model._enter(pixels)
+  y = _scale_last(model.analysis_transform, x)
+  if hasattr(model, "hyper_analysis_transform"):
+    _scale_last(model.hyper_analysis_transform, tf.abs(y))
+
+
+def _scale_last(transform, x):
+  deviation = tf.math.reduce_std(transform(x))
+  for variable in transform.layers[-1].trainable_variables:
+    variable.assign(variable / deviation)
+  return transform(x)
+
+
+def _encode(codec, png):
+  """Returns the seconds by stage from a PNG file to a stream."""
+  start = time.perf_counter()
+  image = read_image(png)
+  loaded = time.perf_counter()
+  with _clock(codec.model, "encode", "compress") as stages:
+    codec.encode(image)
+  return _complete(stages, start, loaded - start)
+
+
+def _decode(codec, data):
+  """Returns the seconds by stage from a stream to a PNG file."""
+  start = time.perf_counter()
+  with _clock(codec.model, "decode", "decompress") as stages:
+    image = codec.decode(data)
+  decoded = time.perf_counter()
+  Image.fromarray(image).save(io.BytesIO(), "PNG")
+  return _complete(stages, start, time.perf_counter() - decoded)
+
+
+def _complete(stages, start, image_seconds):
+  """Adds what follows from the measured stages."""
+  total = time.perf_counter() - start
+  model = stages.pop("model")
+  return {
+      "image I/O": image_seconds,
+      "transform": model - stages["hyper"] - stages["entropy coding"],
+      **stages, "container": total - image_seconds - model, "total": total}
+
+
+@contextlib.contextmanager
+def _clock(model, whole, coding):
+  """Times calls inside a model: of networks named hyper_*, and of its coders."""
+  stages = {"model": 0.0, "hyper": 0.0, "entropy coding": 0.0}
+  timed = [(model, whole, "model")]
+  timed += [(codec, coding, "entropy coding") for codec in model.latent_codecs()]
+  timed += [
+      (getattr(model, name), "call", "hyper") for name in vars(model)
+      if name.startswith("hyper_") and isinstance(
+          getattr(model, name), tf.keras.layers.Layer)]
+  for owner, method, stage in timed:
+    # On the instance, in front of the method of its class.
+    object.__setattr__(
+        owner, method, _counted(getattr(owner, method), stages, stage))
+  try:
+    yield stages
+  finally:
+    for owner, method, _ in timed:
+      object.__delattr__(owner, method)
+
+
+def _counted(function, stages, stage):
+  def call(*args, **kwargs):
+    start = time.perf_counter()
+    result = function(*args, **kwargs)
+    stages[stage] += time.perf_counter() - start
+    return result
+
+  return call
+
+
+def _train_step(model, batch, patch):
+  """Returns a function that takes one training step on a constant batch."""
+  model.compile(tf.keras.optimizers.Adam(1e-4, global_clipnorm=1.0), lmbda=0.01)
+  images = tf.constant(np.random.default_rng(0).integers(
+      0, 256, (batch, patch, patch, 3), np.uint8))
+  step = tf.function(model.train_step)
+  return lambda: float(step(images)["loss"])
+
+
+def _timed(function):
+  start = time.perf_counter()
+  function()
+  return time.perf_counter() - start
+
+
+def _peer(model, python, height, width, batch, patch):
+  """Returns CompressAI's model of the same name and widths, or None."""
+  if not python:
+    return None
+  if model.registered_name not in peers.COMPRESSAI_MODELS:
+    return None
+  arguments = model.arguments
+  return peers.CompressAI(
+      python, model=model.registered_name,
+      num_filters=arguments["num_filters"],
+      latent_depth=arguments["latent_depth"], height=height, width=width,
+      batch=batch, patch=patch, threads=os.cpu_count())
+
+
+def _peak_mib():
+  """Returns the largest memory of this process so far, in MiB."""
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  return peak / (2**20 if platform.system() == "Darwin" else 2**10)
