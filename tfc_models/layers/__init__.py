@@ -1,10 +1,12 @@
 """Reusable Keras layers."""
 
 from tfc_models.layers.conv_transpose import Conv2DTranspose
+from tfc_models.layers.gdn import GDN
 from tfc_models.layers.residual import ResidualBlock
 from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
 
 __all__ = [
+    "GDN",
     "Conv2DTranspose",
     "ResidualBlock",
     "ScaledConv2D",

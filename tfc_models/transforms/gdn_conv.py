@@ -1,9 +1,8 @@
 """Convolutions with generalized divisive normalization (GDN)."""
 
 import tensorflow as tf
-import tensorflow_compression as tfc
 
-from tfc_models.layers import Conv2DTranspose
+from tfc_models.layers import GDN, Conv2DTranspose
 from tfc_models.ops.graph import Warmed
 
 
@@ -17,7 +16,7 @@ def analysis(widths, kernels, strides, name="analysis_transform"):
     name: Keras name.
 
   Source: Balle, Laparra, Simoncelli, ICLR 2017, arXiv:1611.01704, figure 2;
-    GDN by `tfc.GDN`: y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2).
+    GDN: see `layers.GDN`.
   Departs: plain kernels, where the authors' code trains their DFT.
   """
   return _stages(
@@ -56,8 +55,6 @@ def _stages(convolution, inverse, widths, kernels, strides, name):
   for i, stage in enumerate(zip(widths, kernels, strides)):
     layers.append(convolution(*stage, padding="same", name=f"conv_{i}"))
     if i < len(widths) - 1:
-      # Explicit 2 and 0.5 are the exponents of the papers, untrained.
-      layers.append(tfc.GDN(
-          inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5,
-          name=f"{'i' if inverse else ''}gdn_{i}"))
+      layers.append(GDN(
+          inverse=inverse, name=f"{'i' if inverse else ''}gdn_{i}"))
   return _Stages(layers, name)

@@ -1,0 +1,30 @@
+"""Generalized divisive normalization with the exponents of the papers."""
+
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+
+class GDN(tfc.GDN):
+  """y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2); the inverse multiplies.
+
+  The variables and their constraints are those of `tfc.GDN`. Its `call` decides
+  between exponents by conditions that a graph keeps; with 2 and 1/2 fixed they
+  are gone.
+
+  Args:
+    inverse: whether to multiply instead.
+    name: as in Keras.
+
+  Source: Balle, Laparra, Simoncelli, ICLR 2017, arXiv:1611.01704, equation 1,
+    simplified as in their section 3.1.
+  """
+
+  def __init__(self, inverse=False, name=None):
+    super().__init__(
+        inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5, name=name)
+
+  def call(self, x):
+    gamma = self.gamma[None, None]
+    pool = tf.nn.conv2d(tf.square(x), gamma, 1, "VALID")
+    pool = tf.nn.bias_add(pool, self.beta)
+    return x * (tf.sqrt(pool) if self.inverse else tf.math.rsqrt(pool))
