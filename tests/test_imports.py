@@ -32,9 +32,10 @@ RANKS = {
     "tfc_models.training": 6,
     "tfc_models.bundles": 7,
     "tfc_models.evaluation": 7,
-    "tfc_models.cli": 8,
-    "tfc_models.__main__": 9,
-    "tfc_models": 9,
+    "tfc_models.zoo": 8,
+    "tfc_models.cli": 9,
+    "tfc_models.__main__": 10,
+    "tfc_models": 10,
 }
 TFC_PLACES = ("layers", "transforms", "entropy_models")
 

@@ -8,10 +8,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from tfc_models import pretrained
+from tfc_models import pretrained, zoo
 from tfc_models.codecs import LearnedCodec, PillowCodec, StreamDecoder, load
 from tfc_models.errors import UsageError
-from tfc_models.fileio import write_atomically
 from tfc_models.pretrained.loader import weight_path
 from tfc_models.weight_info import read_info
 
@@ -44,13 +43,8 @@ def test_weights_are_those_of_the_manifest(entry):
 def test_golden_streams_decode(entry):
   folder = GOLDEN / label(entry)
   if os.environ.get("UPDATE_GOLDEN"):
-    codec = LearnedCodec.from_file(weight_path(entry), entry["quality"])
-    data = codec.encode(picture())
-    for name, content in [
-        ("stream.tfcm", data),
-        ("pixels.png", PillowCodec("PNG").encode(codec.decode(data))),
-        ("tolerance.json", json.dumps({"peak": 1, "rms": 0.1}).encode())]:
-      write_atomically(folder / name, content, overwrite=True)
+    zoo.write_golden(
+        folder, LearnedCodec.from_file(weight_path(entry), entry["quality"]))
   decoded = StreamDecoder().decode((folder / "stream.tfcm").read_bytes())
   expected = PillowCodec("PNG").decode((folder / "pixels.png").read_bytes())
   tolerance = json.loads((folder / "tolerance.json").read_text())

@@ -22,6 +22,7 @@ VERBS = {
     "models": "list the shipped weights and the recipes",
     "train": "train a model on your own images",
     "benchmark": "time coding and training, stage by stage",
+    "zoo": "train and release shipped weights (maintainers)",
     "demo": "compress photographs and compare with JPEG",
 }
 
@@ -101,7 +102,7 @@ def run(verb=None):
 def _main_and_leave(arguments):
   """Ends the process without TensorFlow's teardown, which takes a second."""
   code = main(arguments)
-  if arguments.verb == "train":
+  if arguments.verb in ("train", "zoo"):
     return code  # Whatever a training framework does on its way out.
   try:
     sys.stdout.flush()

@@ -44,7 +44,7 @@ def run(arguments):
     raise UsageError("--import_bundle and --export_bundle exclude each other")
   if not arguments.train_dir and not arguments.export_bundle:
     raise UsageError("--train_dir must name a directory")
-  config = _override(_recipe(arguments), arguments.overrides)
+  config = override(_recipe(arguments), arguments.overrides)
   if not config.data.train:
     raise UsageError("--config.data.train must name a folder or a glob")
   # Only now, when the request makes sense: this loads TensorFlow.
@@ -77,7 +77,7 @@ def _recipe(arguments):
   return configs.from_dict(read_json(path).get("config", {}))
 
 
-def _override(config, overrides):
+def override(config, overrides):
   """Returns `config` with `--config.section.key=value` applied.
 
   Raises:

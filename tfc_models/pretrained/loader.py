@@ -17,8 +17,10 @@ _FOLDER = os.path.dirname(os.path.abspath(__file__))
 def manifest():
   """Returns the entries of the shipped weights, by name and quality.
 
-  Each is a dict: name, quality, file, sha256, fingerprint, lmbda, config,
-  steps, data, parameters, and kodak with bpp, psnr, ms_ssim as measured.
+  Each is a dict: name, quality, file, sha256, bytes, fingerprint, lmbda, config,
+  overrides, steps, seconds, history (before `train.init`), data, parameters,
+  arguments, and kodak with bpp, psnr, ms_ssim and more as measured; `zoo` writes
+  it.
   """
   with open(os.path.join(_FOLDER, "manifest.json"), encoding="utf-8") as file:
     entries = json.load(file)["weights"]

@@ -1,0 +1,3 @@
+"""`tfcm zoo`."""
+from tfc_models.cli.main import run
+run("zoo")

@@ -1,0 +1,220 @@
+"""Trains what a plan lists and makes shipped weights of it, figures included.
+
+A plan is a JSON list of entries, the next one trained after the one before:
+
+    {"name": "tfcm-base", "quality": 50, "config": "tfcm_base",
+     "overrides": {"train.lmbda": 0.003}, "data": "which photographs",
+     "history": "what train.init had seen"}
+
+Paths and values that all entries share come from the command line.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import time
+
+from tfc_models import configs, training
+from tfc_models.codecs import LearnedCodec, PillowCodec
+from tfc_models.configs.options import DataOptions, TrainOptions
+from tfc_models.datasets.files import find_images
+from tfc_models.errors import UsageError
+from tfc_models.evaluation import shipped
+from tfc_models.fileio import (
+    read_bytes,
+    read_json,
+    write_atomically,
+    write_json,
+)
+from tfc_models.pretrained import loader
+from tfc_models.training.run import RESULTS_FILE
+from tfc_models.weight_info import read_info
+
+_KEYS = {"name", "quality", "config", "overrides", "data", "history"}
+_COLUMNS = ("| name | quality | bpp | PSNR dB | MS-SSIM | JPEG PSNR dB "
+            "| JPEG MS-SSIM | lmbda | MiB |\n|---|---|---|---|---|---|---|---|---|")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+  """One line of a plan; `overrides` maps "section.key" to a value."""
+
+  name: str
+  quality: int
+  config: str
+  overrides: dict
+  data: str
+  history: str = ""
+
+  @property
+  def file(self):
+    """Name of the weight file and of the training directory."""
+    return f"{self.name.replace('-', '_')}_q{self.quality}"
+
+
+def read_plan(path):
+  """Returns the list of `Entry` of a plan.
+
+  Raises:
+    UsageError: if it is not one.
+  """
+  entries = read_json(path)
+  if not isinstance(entries, list) or not entries:
+    raise UsageError(f"{path}: a plan is a JSON list of entries")
+  for entry in entries:
+    if not isinstance(entry, dict) or not (
+        _KEYS - {"history"} <= entry.keys() <= _KEYS):
+      raise UsageError(
+          f"{path}: an entry has the keys {', '.join(sorted(_KEYS))}")
+  return [Entry(**entry) for entry in entries]
+
+
+def train(entries, work_dir, adjust=None, minutes=0.0, progress="lines"):
+  """Trains all entries, each in its own directory below `work_dir`.
+
+  What is finished there already is left alone, what was interrupted continued.
+
+  Args:
+    entries: list of `Entry`.
+    work_dir: directory.
+    adjust: function from a recipe with the entry's overrides to the one to
+      train, for what all entries share, such as paths.
+    minutes: for all together, shared out evenly among those still to train; 0
+      for no bound.
+    progress: as of `training.train`.
+  """
+  end = time.monotonic() + 60.0 * minutes
+  for number, entry in enumerate(entries):
+    train_dir = os.path.join(work_dir, entry.file)
+    results = os.path.join(train_dir, RESULTS_FILE)
+    if os.path.exists(results) and read_json(results)["finished"]:
+      print(f"{train_dir}: finished", flush=True)
+      continue
+    config = _config(entry)
+    config = adjust(config) if adjust else config
+    if minutes:
+      left = (end - time.monotonic()) / 60.0
+      before = read_json(results)["seconds"] / 60.0 if os.path.exists(
+          results) else 0.0
+      config.train.minutes = before + max(
+          left / (len(entries) - number), 0.01)
+    print(f"{train_dir}: {entry.config} {entry.overrides}", flush=True)
+    training.train(
+        train_dir, config.model.name, config.model.arguments.to_dict(),
+        DataOptions(**config.data), TrainOptions(**config.train),
+        progress=progress)
+
+
+def release(entries, work_dir, images, root):
+  """Makes shipped weights of trained entries: files, figures, table, streams.
+
+  Args:
+    entries: list of `Entry`, all trained.
+    work_dir: directory that `train` was given.
+    images: folder or glob to measure on, such as Kodak.
+    root: checkout of the project.
+
+  Returns:
+    the new lines of the table, a list.
+  """
+  paths = find_images(images)
+  folder = os.path.join(root, "tfc_models", "pretrained")
+  manifest_path = os.path.join(folder, "manifest.json")
+  manifest = read_json(manifest_path)["weights"]
+  lines = []
+  for entry in entries:
+    train_dir = os.path.join(work_dir, entry.file)
+    data = read_bytes(loader.training_weights(train_dir))
+    file = os.path.join(folder, f"{entry.file}.npz")
+    write_atomically(file, data, overwrite=True)
+    codec = LearnedCodec.from_file(file, entry.quality)
+    measured = _describe(entry, train_dir, file, codec, paths)
+    manifest = [
+        other for other in manifest
+        if (other["name"], other["quality"]) != (entry.name, entry.quality)
+    ] + [measured]
+    manifest.sort(key=lambda other: (other["name"], other["quality"]))
+    write_json(manifest_path, {"weights": manifest})
+    write_golden(
+        os.path.join(root, "tests", "golden", f"{entry.name}-q{entry.quality}"),
+        codec)
+    lines.append(table([measured]).splitlines()[-1])
+    print(lines[-1], flush=True)
+  readme = os.path.join(root, "README.md")
+  text, count = re.subn(
+      r"\| name \| quality \|.*?(?=\n\n)", lambda _: table(manifest),
+      read_bytes(readme).decode(), flags=re.DOTALL)
+  if count != 1:
+    raise UsageError(f"{readme}: no table of weights")
+  write_atomically(readme, text.encode(), overwrite=True)
+  return lines
+
+
+def write_golden(folder, codec):
+  """Writes a stream, its pixels and the tolerance that a test decodes it with."""
+  from skimage import data
+  stream = codec.encode(data.astronaut()[60:220, 150:310])
+  for name, content in [
+      ("stream.tfcm", stream),
+      ("pixels.png", PillowCodec("PNG").encode(codec.decode(stream))),
+      ("tolerance.json", json.dumps({"peak": 1, "rms": 0.1}).encode())]:
+    write_atomically(os.path.join(folder, name), content, overwrite=True)
+
+
+def table(manifest):
+  """Returns README's table of weights, as Markdown without a last newline."""
+  rows = [_COLUMNS]
+  for entry in manifest:
+    kodak = entry["kodak"]
+    rows.append(
+        f"| {entry['name']} | {entry['quality']} | {kodak['bpp']:.3f} "
+        f"| {kodak['psnr']:.2f} | {kodak['ms_ssim']:.4f} "
+        f"| {kodak['jpeg_psnr']:.2f} | {kodak['jpeg_ms_ssim']:.4f} "
+        f"| {entry['lmbda']:.4g} | {entry['bytes'] / 2**20:.1f} |")
+  return "\n".join(rows)
+
+
+def _config(entry):
+  """Returns the recipe of an entry with its overrides.
+
+  Raises:
+    UsageError: for a key that the recipe does not have.
+  """
+  config = configs.get(entry.config)
+  for key, value in entry.overrides.items():
+    section, _, leaf = key.partition(".")
+    if section not in config or leaf not in config[section]:
+      raise UsageError(f"{entry.config}: no key {key!r}")
+    config[section][leaf] = value
+  return config
+
+
+def _describe(entry, train_dir, file, codec, paths):
+  """Returns the manifest's entry of a weight file, measured on images."""
+  results = read_json(os.path.join(train_dir, RESULTS_FILE))
+  info = read_info(file)
+  data = read_bytes(file)
+  summary = dataclasses.asdict(shipped.summarize(codec, paths))
+  return {
+      "name": entry.name,
+      "quality": entry.quality,
+      "file": os.path.basename(file),
+      "sha256": hashlib.sha256(data).hexdigest(),
+      "bytes": len(data),
+      "fingerprint": info["fingerprint"],
+      "lmbda": info["lmbda"],
+      "config": entry.config,
+      "overrides": entry.overrides,
+      "steps": info["steps"],
+      "seconds": round(results["seconds"]),
+      "history": entry.history,
+      "data": entry.data,
+      "parameters": info["parameters"],
+      "arguments": info["arguments"],
+      "kodak": {
+          key: round(summary[key], 4) for key in (
+              "bpp", "psnr", "ms_ssim", "jpeg_psnr", "jpeg_ms_ssim",
+              "encode_seconds", "decode_seconds", "excess")},
+  }
