@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,14 +10,17 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import configs, training
 from tfc_models.configs.options import DataOptions, TrainOptions
+from tfc_models.datasets import sources
 from tfc_models.errors import UsageError
 from tfc_models.models import weights
+from tfc_models.training import schedules
 from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info
 
@@ -32,7 +36,7 @@ def photos(tmp_path_factory):
 def options(photos, **changes):
   config = configs.get("tfcm_base:tiny")
   data = DataOptions(**{**config.data, "train": photos})
-  train = TrainOptions(**{**config.train, **changes})
+  train = TrainOptions(**{**config.train, "steps": 2, **changes})
   return config.model.name, config.model.arguments.to_dict(), data, train
 
 
@@ -46,7 +50,7 @@ def arrays(path):
 def test_an_interrupted_training_ends_like_an_undisturbed_one(
     photos, tmp_path, monkeypatch):
   whole = training.train(
-      str(tmp_path / "whole"), *options(photos, steps=6))
+      str(tmp_path / "whole"), *options(photos, steps=4))
   parts = str(tmp_path / "parts")
   save = Run.save
 
@@ -56,11 +60,11 @@ def test_an_interrupted_training_ends_like_an_undisturbed_one(
 
   monkeypatch.setattr(Run, "save", stop_after_first)
   with pytest.raises(InterruptedError):
-    training.train(parts, *options(photos, steps=6))
+    training.train(parts, *options(photos, steps=4))
   assert read_info(os.path.join(parts, "model.npz"))["steps"] == 2
   monkeypatch.undo()
-  resumed = training.train(parts, *options(photos, steps=6))
-  assert read_info(resumed)["steps"] == read_info(whole)["steps"] == 6
+  resumed = training.train(parts, *options(photos, steps=4))
+  assert read_info(resumed)["steps"] == read_info(whole)["steps"] == 4
   for (name, one), other in zip(arrays(whole).items(), arrays(resumed).values()):
     np.testing.assert_allclose(one, other, atol=1e-6, err_msg=name)
 
@@ -70,7 +74,7 @@ def test_sigkill_in_the_middle_resumes_to_a_working_model(photos, tmp_path):
   command = [
       sys.executable, "-m", "tfc_models", "train", "--config=tfcm_base:tiny",
       f"--train_dir={train_dir}", f"--config.data.train={photos}",
-      "--config.train.steps=40"]
+      "--config.train.steps=20"]
   process = subprocess.Popen(
       command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
   deadline = time.monotonic() + 120
@@ -79,10 +83,10 @@ def test_sigkill_in_the_middle_resumes_to_a_working_model(photos, tmp_path):
     time.sleep(0.05)
   process.send_signal(signal.SIGKILL)
   process.wait()
-  assert read_info(str(train_dir / "model.npz"))["steps"] < 40
+  assert read_info(str(train_dir / "model.npz"))["steps"] < 20
   ended = subprocess.run(command, capture_output=True, text=True, check=True)
   assert "ready; tfcm compress" in ended.stdout
-  assert read_info(str(train_dir / "model.npz"))["steps"] == 40
+  assert read_info(str(train_dir / "model.npz"))["steps"] == 20
   stream = tmp_path / "x.tfcm"
   photo = os.path.join(photos, "0.png")
   assert tfcm("compress", photo, "-o", stream, "--model", train_dir)[0] == 0
@@ -93,7 +97,7 @@ def test_sigkill_in_the_middle_resumes_to_a_working_model(photos, tmp_path):
   fails(1, "takes no quality", "compress", photo, "--model", train_dir,
         "--quality", 50, "-o", tmp_path / "y.tfcm")
   assert json.loads((train_dir / "config.json").read_text())["train"][
-      "steps"] == 40
+      "steps"] == 20
 
 
 def test_another_lmbda_starts_from_given_weights(photos, tmp_path):
@@ -107,16 +111,146 @@ def test_another_lmbda_starts_from_given_weights(photos, tmp_path):
       a["synthesis_transform/kernel"], b["synthesis_transform/kernel"])
 
 
-def test_validation_is_logged(photos, tmp_path, capfd):
-  name, arguments, data, train = options(photos, steps=2)
+def test_a_run_leaves_best_model_results_config_and_curves(
+    photos, tmp_path, capfd):
+  name, arguments, data, train = options(photos, steps=4, average=0.5)
   data = DataOptions(**{**vars(data), "validation": photos})
   training.train(
       str(tmp_path), name, arguments, data, train, progress="lines")
-  assert "val_loss" in capfd.readouterr().out
+  out = capfd.readouterr().out
+  assert re.search(r"step 2/4 loss .* psnr .* val_loss .* steps/s, 0:00:\d\d left", out)
+  results = json.loads((tmp_path / "results.json").read_text())
+  assert results["finished"] and results["steps"] == 4
+  assert results["seconds"] > 0 and results["patches_per_second"] > 0
+  assert results["best_val_loss"] <= results["figures"]["val_loss"]
+  assert {"loss", "bpp", "bpp_y", "bpp_z", "mse", "psnr", "gradient_norm",
+          "learning_rate", "val_loss"} <= results["figures"].keys()
+  info = read_info(str(tmp_path / "model.npz"))
+  assert info["fingerprint"] == results["fingerprint"]
+  assert read_info(str(tmp_path / "best.npz"))["steps"] in (2, 4)
+  config = json.loads((tmp_path / "config.json").read_text())
+  assert config["versions"].keys() == {"tfc_models", "tensorflow", "python"}
+  assert configs.from_dict(config).train.average == 0.5
+  tags = set()
+  for file in (tmp_path / "logs").rglob("events*"):
+    for event in tf.compat.v1.train.summary_iterator(str(file)):
+      tags |= {value.tag for value in event.summary.value}
+  assert {"epoch_loss", "epoch_bpp_y", "epoch_gradient_norm",
+          "epoch_learning_rate", "original and decoded", "bpp estimated",
+          "bpp coded"} <= tags
+
+
+def test_saved_weights_are_the_moving_average(photos, tmp_path):
+  plain = training.train(str(tmp_path / "a"), *options(photos))
+  average = training.train(str(tmp_path / "b"), *options(photos, average=0.9))
+  start = training.train(
+      str(tmp_path / "c"), *options(photos, learning_rate=1e-30))
+  kernel = "synthesis_transform/kernel"
+  moved = np.abs(arrays(plain)[kernel] - arrays(start)[kernel]).mean()
+  behind = np.abs(arrays(average)[kernel] - arrays(start)[kernel]).mean()
+  assert 0 < behind < moved
+
+
+def test_a_time_budget_ends_the_run_and_its_schedule(photos, tmp_path):
+  training.train(
+      str(tmp_path), *options(photos, steps=1000, minutes=1e-4))
+  results = json.loads((tmp_path / "results.json").read_text())
+  assert results["finished"] and results["steps"] == 2
+  assert results["figures"]["learning_rate"] == pytest.approx(1e-5)
+
+
+def test_schedules_start_fall_and_end_where_they_should():
+  def rates(schedule):
+    return [schedules.learning_rate(2.0, schedule, (0.5, 0.75), progress)
+            for progress in (0.0, 0.5, 0.75, 1.0, 1.5)]
+
+  assert rates("constant") == [2.0] * 5
+  np.testing.assert_allclose(
+      rates("cosine"), [2.0, 1.01, 0.3100, 0.02, 0.02], rtol=1e-3)
+  np.testing.assert_allclose(rates("step"), [2.0, 0.2, 0.02, 0.02, 0.02])
+  assert schedules.progress(5, 10) == 0.5
+  assert schedules.progress(5, 10, seconds=45.0, minutes=1.0) == 0.75
+
+
+def test_a_deeper_model_starts_from_the_weights_of_a_shallower_one(
+    photos, tmp_path, caplog):
+  first = training.train(str(tmp_path / "a"), *options(photos))
+  name, arguments, data, train = options(
+      photos, init=first, learning_rate=1e-30)
+  deeper = training.train(
+      str(tmp_path / "b"), name, {**arguments, "synthesis_blocks": 2}, data,
+      train)
+  assert "has no synthesis_blocks/1/expand/bias" in caplog.text
+  image = make_image(64, 64)
+  one, _ = weights.load(first)[0].reconstruct(image)
+  other, _ = weights.load(deeper)[0].reconstruct(image)
+  np.testing.assert_array_equal(one, other)  # New blocks begin as zero.
+  with pytest.raises(UsageError, match="no variable of tfcm-base fits bls2017"):
+    config = configs.get("bls2017:tiny")
+    training.train(
+        str(tmp_path / "c"), "bls2017", config.model.arguments.to_dict(), data,
+        train)
+
+
+def test_a_directory_holds_one_model(photos, tmp_path):
+  name, arguments, data, train = options(photos, steps=2)
+  training.train(str(tmp_path), name, arguments, data, train)
+  with pytest.raises(UsageError, match="holds a checkpoint of tfcm-base with"):
+    training.train(
+        str(tmp_path), name, {**arguments, "width": 16}, data, train)
+  with pytest.raises(UsageError, match="does not fit these options; continue"):
+    training.train(
+        str(tmp_path), *options(photos, steps=4, average=0.5))
+
+
+def test_a_tfds_set_trains(tmp_path):
+  name, arguments, data, train = options("tfds:cifar10", steps=2)
+  data = DataOptions(**{**vars(data), "patch_size": 32})
+  with mock_tfds():
+    training.train(str(tmp_path), name, arguments, data, train)
+  assert read_info(str(tmp_path / "model.npz"))["steps"] == 2
+
+
+@pytest.mark.parametrize("pattern, key", [
+    ("tfds:cifar10", "image"), ("tfds:div2k:validation", "hr"),
+    ("tfds:clic", "image"), ("tfds:open_images_v4", "image")])
+def test_patches_of_a_tfds_set_depend_on_their_number_alone(pattern, key):
+  patch = 16  # Mocked images have sides of 5 to 50.
+  with mock_tfds():
+    images = sources.open_images(pattern, patch, image_key=key)
+    whole = list(images.batches(batch_size=2, patch_size=patch, num_batches=3))
+    rest = list(images.batches(
+        batch_size=2, patch_size=patch, first_batch=2, num_batches=1))
+    np.testing.assert_array_equal(whole[2], rest[0])
+    assert len(list(images.pictures(0))) >= 1
+
+
+@pytest.mark.parametrize("pattern, key, reason", [
+    ("tfds:no_such_set", "image", "no_such_set"),
+    ("tfds:div2k", "image", "no feature 'image'; data.image_key may be one of hr, lr"),
+    ("tfds:cifar10:nosplit", "image", "nosplit"),
+    ("tfds:cifar10", "image", "no usable image .all are below 64"),
+])
+def test_tfds_sets_that_cannot_work_are_refused(pattern, key, reason):
+  with mock_tfds(), pytest.raises(UsageError, match=reason):
+    sources.open_images(pattern, 64, image_key=key)
+
+
+def mock_tfds():
+  import tensorflow_datasets as tfds
+  return tfds.testing.mock_data(
+      num_examples=6, policy=tfds.testing.MockPolicy.USE_CODE)
+
+
+def test_a_set_that_is_not_here_says_how_to_fetch_it(tmp_path, monkeypatch):
+  monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+  with pytest.raises(UsageError, match="data.download=True fetches"):
+    sources.open_images("tfds:cifar10", 32)
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
-  with pytest.raises(UsageError, match="the loss became (nan|inf)"):
+  with pytest.raises(
+      UsageError, match=r"step \d: the loss became (nan|inf) .not finite: bpp_z,"):
     training.train(
         str(tmp_path), *options(photos, learning_rate=1e30, clip_norm=0.0,
                                 schedule="constant"))
@@ -127,6 +261,11 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
     ("data", {"patch_size": 640}, "no usable image .4 below 640"),
     ("train", {"distortion": "ssim"}, "must be one of"),
     ("train", {"distortion": "ms-ssim"}, "at least 161"),
+    ("data", {"validation": "nowhere"}, "no image files"),
+    ("data", {"max_downscale": 0.5}, "at least 1, got 0.5"),
+    ("data", {"batch_size": 0}, "at least 1, got 0"),
+    ("train", {"average": 1.0}, "1 excluded, got 1.0"),
+    ("train", {"lmbda": 0.0}, "above 0, got 0.0"),
     ("train", {"steps": 5}, "multiple of train.steps_per_epoch=2, got 5"),
     ("train", {"schedule": "linear"}, "'constant', 'cosine', 'step', got 'linear'"),
     ("train", {"init": "nowhere"}, "neither shipped weights"),

@@ -45,7 +45,9 @@ class TfdsImages:
             f"{pattern}: no feature {image_key!r}; data.image_key may be one "
             f"of {', '.join(sorted(builder.info.features))}")
       encoded = builder.as_dataset(
-          split=split, decoders={image_key: tfds.decode.SkipDecoding()})
+          split=split, decoders=tfds.decode.PartialDecoding(
+              {image_key: True},
+              decoders={image_key: tfds.decode.SkipDecoding()}))
     except (tfds.core.DatasetNotFoundError, ValueError, KeyError,
             AssertionError) as error:
       reason = str(error).strip().split("\n", maxsplit=1)[0]

@@ -23,23 +23,27 @@ class RangeTables(tf.Module):
     self.cdf_offset = tf.Variable(
         tf.zeros([0], tf.int32), shape=[None], trainable=False,
         name="cdf_offset")
+    self._compute = None
 
   def build(self, make_entropy_model):
     """Sets the tables to those that `tfc` computes.
 
     Args:
       make_entropy_model: function of no arguments to a `tfc` entropy model
-        with `stateless=True` and the precision `PRECISION`.
+        with `stateless=True` and the precision `PRECISION`; the same each time.
     """
 
-    # As a graph: the search for the tails of a learned density takes some
-    # thousand tiny steps, 20 seconds eagerly.
-    @tf.function
-    def tables():
-      entropy_model = make_entropy_model()
-      return entropy_model.cdf, entropy_model.cdf_offset
+    if self._compute is None:
+      # As a graph: the search for the tails of a learned density takes some
+      # thousand tiny steps, 20 seconds eagerly. Traced once: it reads the
+      # variables of the prior anew each time.
+      @tf.function
+      def tables():
+        entropy_model = make_entropy_model()
+        return entropy_model.cdf, entropy_model.cdf_offset
 
-    cdf, cdf_offset = tables.get_concrete_function()()
+      self._compute = tables.get_concrete_function()
+    cdf, cdf_offset = self._compute()
     self.cdf.assign(cdf)
     self.cdf_offset.assign(cdf_offset)
 

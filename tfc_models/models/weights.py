@@ -116,7 +116,7 @@ def warm_start(model, path):
   shape and keeps its initial values elsewhere.
 
   Raises:
-    UsageError: if the file is damaged, or nothing agrees.
+    UsageError: if the file is damaged, or nothing that is trained agrees.
   """
   info, arrays = _read(path)
   variables = variables_by_path(model)
@@ -126,7 +126,8 @@ def warm_start(model, path):
       variable.assign(tf.cast(arrays[name], variable.dtype))
     else:
       missing.append(name)
-  if len(missing) == len(variables):
+  if not any(variable.trainable for name, variable in variables.items()
+             if name not in missing):
     raise UsageError(
         f"{path}: no variable of {info['model']} fits "
         f"{model.registered_name} with {model.arguments}")
