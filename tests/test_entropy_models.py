@@ -168,3 +168,37 @@ def test_an_unknown_reconstruction_is_refused():
 def test_coding_before_tables_are_fixed_says_what_to_do():
   with pytest.raises(RuntimeError, match="fix_tables"):
     FactorizedCodec(2).compress(tf.zeros((1, 1, 1, 2)))
+
+
+def test_a_weighted_encoder_never_does_worse_than_the_nearest_integer():
+  rng = np.random.default_rng(0)
+  y = tf.constant(rng.normal(0, 2, (1, 16, 16, 8)), tf.float32)
+  params = GaussianParams(tf.constant(
+      rng.integers(0, 40, y.shape), tf.float32))
+
+  def cost(codec, weight):
+    y_hat, bits = codec(y, params)
+    return float(bits[0] + weight * tf.reduce_sum((y - y_hat) ** 2))
+
+  nearest = GaussianCodec("a")
+  for weight in (1.0, 8.7, 20.0):
+    codec = GaussianCodec("b", distortion_weight=weight)
+    assert cost(codec, weight) < cost(nearest, weight)
+    symbols = codec(y, params)[0]
+    assert np.all(np.abs(symbols) <= np.abs(tf.round(y)))
+    # The best of both candidates, found by pricing them.
+    down = tf.round(y) - tf.sign(tf.round(y))
+    best = np.minimum(*[
+        element_bits(c, params) + weight * (y - c) ** 2
+        for c in (tf.round(y), down)])
+    chosen = element_bits(symbols, params) + weight * (y - symbols) ** 2
+    np.testing.assert_allclose(chosen, best, atol=1e-3)
+
+
+def element_bits(symbols, params):
+  """Returns -log2 p of each symbol, by NumPy."""
+  from scipy.stats import norm
+  scale = np.asarray(scale_from_index(params.indexes))
+  distance = np.abs(np.asarray(symbols, np.float64))
+  mass = norm.cdf((0.5 - distance) / scale) - norm.cdf((-0.5 - distance) / scale)
+  return -np.log2(np.maximum(mass, 1e-9))

@@ -13,9 +13,10 @@ from tfc_models.configs import common
 def get_config(variant="default"):
   """Returns the recipe; variants: default, tiny."""
   widths = {
-      "default": dict(analysis_blocks=2, synthesis_blocks=3),
+      "default": dict(
+          analysis_blocks=2, synthesis_blocks=3, distortion_weight=20.0),
       "tiny": dict(width=8, analysis_blocks=1, synthesis_blocks=1,
-                   hyper_width=8, hyper_depth=4),
+                   hyper_width=8, hyper_depth=4, distortion_weight=20.0),
   }
   config = common.base("tfcm-base", **widths[variant])
   # The network has a receptive field of about 100 pixels; small patches give

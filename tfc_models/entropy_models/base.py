@@ -4,8 +4,6 @@ import abc
 
 import tensorflow as tf
 
-from tfc_models.ops import quantize
-
 # What the decoder network is fed in training.
 RECONSTRUCTIONS = ("noise", "round")
 
@@ -76,12 +74,3 @@ class LatentCodec(tf.Module, abc.ABC):
     build others and lose the stream ("Integer networks for data compression
     with latent-variable models", Balle, Johnston, Minnen, ICLR 2019).
     """
-
-  def _perturb(self, y, loc, noise):
-    """Returns (y_tilde for the rate, y_hat for the decoder) of training."""
-    y_tilde = y + noise.uniform(y, self.name)
-    if self.reconstruction == "noise":
-      return y_tilde, y_tilde
-    if loc is None:
-      return y_tilde, quantize.round_straight_through(y)
-    return y_tilde, quantize.round_straight_through(y - loc) + loc

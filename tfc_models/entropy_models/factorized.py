@@ -7,6 +7,7 @@ import tensorflow_compression as tfc
 
 from tfc_models.entropy_models.base import LatentCodec
 from tfc_models.entropy_models.tables import PRECISION, RangeTables
+from tfc_models.ops import quantize
 
 # Escape codes beyond the tables are long; a trained density ends well inside.
 SYMBOL_LIMIT = 127.0
@@ -41,7 +42,9 @@ class FactorizedCodec(LatentCodec):
     if noise is None:
       y_tilde = y_hat = self._quantize(y)
     else:
-      y_tilde, y_hat = self._perturb(y, None, noise)
+      y_tilde = y + noise.uniform(y, self.name)
+      y_hat = (y_tilde if self.reconstruction == "noise"
+               else quantize.round_straight_through(y))
     bits = self.prior.log_prob(y_tilde) / -math.log(2.0)
     return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3))
 
