@@ -192,6 +192,14 @@ def test_a_deeper_model_starts_from_the_weights_of_a_shallower_one(
         train)
 
 
+def test_what_a_killed_run_left_half_written_is_removed(photos, tmp_path):
+  (tmp_path / "checkpoints/ckpt-2_temp").mkdir(parents=True)
+  (tmp_path / ".tfcm-abc").write_text("half")
+  training.train(str(tmp_path), *options(photos))
+  assert not (tmp_path / ".tfcm-abc").exists()
+  assert not list((tmp_path / "checkpoints").glob("*temp*"))
+
+
 def test_a_directory_holds_one_model(photos, tmp_path):
   name, arguments, data, train = options(photos, steps=2)
   training.train(str(tmp_path), name, arguments, data, train)

@@ -7,6 +7,9 @@ import tempfile
 
 from tfc_models.errors import UsageError
 
+# Of files that are being written; a killed process leaves them behind.
+TEMPORARY_PREFIX = ".tfcm-"
+
 
 def read_bytes(path):
   """Returns the content of `path`.
@@ -72,7 +75,7 @@ def write_atomically(path, data, overwrite=False):
     if not overwrite and os.path.exists(path):
       raise UsageError(f"{path}: exists already; --overwrite replaces it")
     os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tfcm-")
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=TEMPORARY_PREFIX)
     try:
       with os.fdopen(handle, "wb") as file:
         file.write(data)

@@ -48,8 +48,8 @@ def unescape(key):
 def load_program(path):
   """Compiles an HLO file for the first device.
 
-  The only place with names that jaxlib keeps to itself. Tried: jaxlib 0.4.30 and
-  0.10.2; 0.11.2 still has the same names.
+  The only place with names that jaxlib keeps to itself. Tried, on CPUs: jaxlib
+  0.4.30 and 0.10.2 with Python 3.11, 0.11.2 with Python 3.12.
 
   Returns:
     a function from a list of arrays to the list of results, and the device.
@@ -77,7 +77,7 @@ def load_program(path):
     execute = executable.execute_sharded
   except (AttributeError, ImportError, TypeError) as error:
     sys.exit(f"run_bundle: jaxlib {jaxlib.__version__} does not load HLO the "
-             f"way 0.4.30 and 0.10.2 do ({error}); install one of those")
+             f"way 0.4.30, 0.10.2 and 0.11.2 do ({error}); install one of those")
   print(f"compiled in {time.monotonic() - start:.1f} s", flush=True)
 
   def call(arrays):

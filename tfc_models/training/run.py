@@ -1,8 +1,10 @@
 """A training directory, and all that is needed to go on in it."""
 
+import glob
 import json
 import os
 import platform
+import shutil
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,7 @@ from tfc_models import registry
 from tfc_models.datasets import sources
 from tfc_models.errors import UsageError
 from tfc_models.fileio import (
+    TEMPORARY_PREFIX,
     read_bytes,
     read_json,
     write_atomically,
@@ -71,6 +74,7 @@ class Run:
     self.seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
     self.best_loss = tf.Variable(np.inf, trainable=False, dtype=tf.float64)
     folder = self.path(CHECKPOINTS)
+    self._tidy(folder)
     latest = tf.train.latest_checkpoint(folder)
     if latest:
       self._check_same_model()
@@ -180,6 +184,13 @@ class Run:
     return sources.open_images(
         pattern, self.data.patch_size, cache_mib=self.data.cache_mib,
         image_key=self.data.image_key, download=self.data.download)
+
+  def _tidy(self, folder):
+    """Removes what a killed run left half-written."""
+    for path in glob.glob(os.path.join(folder, "*_temp")):
+      shutil.rmtree(path, ignore_errors=True)
+    for path in glob.glob(self.path(TEMPORARY_PREFIX + "*")):
+      os.unlink(path)
 
   def _check_same_model(self):
     """Raises `UsageError` if the directory was made for another model."""
