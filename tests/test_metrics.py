@@ -61,3 +61,26 @@ def test_ms_ssim_of_small_images_is_refused_by_size():
   x = tf.zeros((1, 160, 200, 3))
   with pytest.raises(ValueError, match="at least 161 pixels a side, got 160x200"):
     metrics.ms_ssim(x, x)
+
+
+@pytest.mark.parametrize("height, width", [(161, 161), (176, 192), (201, 333)])
+def test_ms_ssim_is_that_of_tensorflow_with_gradient(height, width):
+  rng = np.random.default_rng(height)
+  x = tf.constant(rng.random((2, height, width, 3)), tf.float32)
+  x_hat = tf.clip_by_value(
+      x + tf.constant(rng.normal(0, 0.1, x.shape), tf.float32), 0.0, 1.0)
+  results = []
+  for function in (
+      metrics.ms_ssim,
+      lambda a, b: tf.image.ssim_multiscale(a, b, max_val=1.0)):
+    with tf.GradientTape() as tape:
+      tape.watch(x_hat)
+      value = function(x, x_hat)
+    results.append((value, tape.gradient(value, x_hat)))
+  np.testing.assert_allclose(*[value for value, _ in results], rtol=3e-5)
+  one, other = (gradient for _, gradient in results)
+  np.testing.assert_allclose(
+      one, other, rtol=1e-3, atol=3e-4 * np.abs(other).max())
+  unknown = tf.function(metrics.ms_ssim, input_signature=2 * [
+      tf.TensorSpec([None, None, None, 3])])
+  np.testing.assert_allclose(unknown(x, x_hat), results[0][0], rtol=1e-5)

@@ -1,13 +1,25 @@
 """Multi-scale structural similarity."""
 
+import numpy as np
 import tensorflow as tf
 
 # Five scales halve the image four times, and the 11-tap window must still fit.
 MS_SSIM_MIN_SIZE = 11 * 2**4 - 15
 
+# Table 1 of the paper's section 3.2, from the finest scale to the coarsest.
+_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_TAPS = 11
+_DEVIATION = 1.5
+# (K L)^2 of the paper's equations 1 to 3, with L = 1.
+_C1, _C2 = 0.01**2, 0.03**2
+
 
 def ms_ssim(x, x_hat):
   """Returns the MS-SSIM of each image.
+
+  In place of `tf.image.ssim_multiscale`, to which it is equal up to rounding:
+  that one decides about padding within the graph, which XLA does not compile
+  with the images as inputs, and its window is not separated.
 
   Args:
     x: (B, H, W, C) float in [0, 1], sides of at least `MS_SSIM_MIN_SIZE`.
@@ -27,4 +39,47 @@ def ms_ssim(x, x_hat):
     raise ValueError(
         f"MS-SSIM needs images of at least {MS_SSIM_MIN_SIZE} pixels a side, "
         f"got {x.shape[1]}x{x.shape[2]}.")
-  return tf.image.ssim_multiscale(x, x_hat, max_val=1.0)
+  factors = []
+  for weight in _WEIGHTS:
+    if factors:
+      x, x_hat = _halve(x), _halve(x_hat)
+    luminance, structure = _compare(x, x_hat)
+    factors.append(_mean(structure) ** weight)
+  factors[-1] = _mean(luminance * structure) ** _WEIGHTS[-1]
+  return tf.reduce_mean(tf.reduce_prod(tf.stack(factors), axis=0), axis=-1)
+
+
+def _mean(value):
+  """Returns the mean over pixels, (B, C); not below zero, for the power."""
+  return tf.nn.relu(tf.reduce_mean(value, axis=(1, 2)))
+
+
+def _compare(x, x_hat):
+  """Returns luminance and contrast-structure terms, (B, H - 10, W - 10, C)."""
+  mean, mean_hat = _blur(x), _blur(x_hat)
+  product = 2.0 * mean * mean_hat
+  squares = tf.square(mean) + tf.square(mean_hat)
+  luminance = (product + _C1) / (squares + _C1)
+  covariance = 2.0 * _blur(x * x_hat) - product
+  variances = _blur(tf.square(x) + tf.square(x_hat)) - squares
+  return luminance, (covariance + _C2) / (variances + _C2)
+
+
+def _blur(x):
+  """Returns the local Gaussian mean where the window fits."""
+  window = np.exp(-0.5 * np.square(
+      (np.arange(_TAPS) - _TAPS // 2) / _DEVIATION))
+  window = tf.constant(window / window.sum(), x.dtype)
+  channels = x.shape[-1]
+  for shape in ([_TAPS, 1, 1, 1], [1, _TAPS, 1, 1]):
+    kernel = tf.tile(tf.reshape(window, shape), [1, 1, channels, 1])
+    x = tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "VALID")
+  return x
+
+
+def _halve(x):
+  """Returns means of 2x2 pixels; an odd last row or column counts twice."""
+  dynamic = tf.shape(x)
+  odd = [(dynamic[n] if x.shape[n] is None else x.shape[n]) % 2 for n in (1, 2)]
+  x = tf.pad(x, [[0, 0], [0, odd[0]], [0, odd[1]], [0, 0]], "SYMMETRIC")
+  return tf.nn.avg_pool2d(x, 2, 2, "VALID")
