@@ -192,11 +192,19 @@ def _config(entry):
 
 
 def _describe(entry, train_dir, file, codec, paths):
-  """Returns the manifest's entry of a weight file, measured on images."""
+  """Returns the manifest's entry of a weight file, measured on images.
+
+  Raises:
+    UsageError: if an image decodes to something else than the model says.
+  """
   results = read_json(os.path.join(train_dir, RESULTS_FILE))
   info = read_info(file)
   data = read_bytes(file)
   summary = dataclasses.asdict(shipped.summarize(codec, paths))
+  if summary["exact"] != summary["images"]:
+    raise UsageError(
+        f"{file}: only {summary['exact']} of {summary['images']} images decode "
+        "to the latents and pixels of the model itself")
   return {
       "name": entry.name,
       "quality": entry.quality,
