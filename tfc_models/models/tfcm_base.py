@@ -29,7 +29,7 @@ from tfc_models.layers import (
     ScaledConv2DTranspose,
 )
 from tfc_models.models import base
-from tfc_models.ops.graph import Warmed
+from tfc_models.ops.graph import Graph
 
 BLOCK = 8
 KERNEL = 16
@@ -86,8 +86,7 @@ class TfcmBase(base.CompressionModel):
             3 * hyper_width // 2, 5, 2, activation=relu, name="conv_1"),
         ScaledConv2D(2 * DEPTH, 1, name="conv_2"),
     ], name="hyper_synthesis_transform")
-    self.analyze = Warmed(self._analyze)
-    self.synthesize = Warmed(self._synthesize)
+    self.synthesize = Graph(self._synthesize)
     # Set by `prepare`: the step of the KLT on the 0..255 scale; what brings
     # each channel of y near unit variance for the networks.
     self.step = self._constant("step", 32.0)
@@ -102,7 +101,7 @@ class TfcmBase(base.CompressionModel):
 
   def call(self, x, training=False, settings=None):
     noise = settings.noise if training else None
-    y = self.analyze(x)  # (B, H/8, W/8, 192)
+    y = self._analyze(x)  # (B, H/8, W/8, 192)
     z = self._hyper_analyze(y)  # (B, H/32, W/32, hyper_depth)
     z_hat, z_bits = self.z_codec(z, noise=noise)
     y_hat, y_bits = self.y_codec(
@@ -111,7 +110,7 @@ class TfcmBase(base.CompressionModel):
         self.synthesize(y_hat), {"z": z_bits, "y": y_bits})
 
   def encode(self, x, settings):
-    y = self.analyze(x)
+    y = self._analyze(x)
     z_string, z_hat = self.z_codec.compress(self._hyper_analyze(y))
     y_string, _ = self.y_codec.compress(self.gain * y, self._params(z_hat))
     return [base.latent_chunk([z_string, y_string])]

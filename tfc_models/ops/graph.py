@@ -1,29 +1,31 @@
-"""Functions that become graphs once it pays."""
+"""Functions that run as graphs."""
 
 import threading
 
 import tensorflow as tf
 
-# Tracing takes about a second, more than a graph saves on a single image.
-_EAGER_CALLS = 2
 
-
-class Warmed:
-  """Runs a function eagerly at first, then as one graph for all image sizes.
+class Graph:
+  """Runs a function as one graph, traced once for all image sizes.
 
   A graph joins convolutions with what follows them: 30 to 40 % less time for
-  transforms with GDN. Results were equal to the last bit wherever we looked, but
-  nothing that an entropy decoder depends on may rely on that: keep to
-  transforms between image and latent.
+  synthesis transforms, after a fraction of a second for tracing. Its results
+  may differ from eager ones in the last bit, so a function is always a graph or
+  never: the pixels of a stream do not depend on what was decoded before. Analysis
+  transforms stay eager, since a single image gains nothing, and whatever an
+  entropy decoder depends on.
+
+  The first call runs eagerly: layers create their variables in it, and graphs
+  must not. (`CompressionModel.build_variables` makes it.)
 
   Args:
-    function: of one (B, H, W, C) float tensor.
+    function: of one (B, H, W, C) float tensor; C does not vary.
   """
 
   def __init__(self, function):
     self._function = function
     self._graph = None
-    self._calls = 0
+    self._built = False
     self._lock = threading.Lock()
 
   def __call__(self, x):
@@ -31,11 +33,11 @@ class Warmed:
     if not tf.executing_eagerly():
       return self._function(x)
     with self._lock:
-      self._calls += 1
-      if self._calls <= _EAGER_CALLS:
+      if not self._built:
+        self._built = True
         return self._function(x)
       if self._graph is None:
         self._graph = tf.function(
-            self._function, input_signature=[
+            self._function, autograph=False, input_signature=[
                 tf.TensorSpec([None, None, None, x.shape[-1]])])
     return self._graph(x)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfc_models.layers import GDN, Conv2DTranspose
-from tfc_models.ops.graph import Warmed
+from tfc_models.ops.graph import Graph
 
 
 def analysis(widths, kernels, strides, name="analysis_transform"):
@@ -39,15 +39,15 @@ def synthesis_5x5(num_filters):
   return synthesis([num_filters] * 3 + [3], [5] * 4, [2] * 4)
 
 
-class _Stages(tf.keras.Sequential):
-  """Layers one after the other, faster from the third image on."""
+class _GraphSequential(tf.keras.Sequential):
+  """Layers one after the other, as one graph."""
 
   def __init__(self, layers, name):
     super().__init__(layers, name=name)
-    self._warmed = Warmed(super().__call__)
+    self._as_graph = Graph(super().__call__)
 
   def __call__(self, x):
-    return self._warmed(x)
+    return self._as_graph(x)
 
 
 def _stages(convolution, inverse, widths, kernels, strides, name):
@@ -57,4 +57,5 @@ def _stages(convolution, inverse, widths, kernels, strides, name):
     if i < len(widths) - 1:
       layers.append(GDN(
           inverse=inverse, name=f"{'i' if inverse else ''}gdn_{i}"))
-  return _Stages(layers, name)
+  sequential = _GraphSequential if inverse else tf.keras.Sequential
+  return sequential(layers, name=name)
