@@ -140,7 +140,7 @@ def test_colliding_outputs_are_refused_before_any_work(tmp_path, photo):
     (["train", "--config=nothing", "--train_dir=x"], "no such recipe"),
     (["train", "--config=bls2017", "--train_dir=x"], "must name a folder"),
     (["train", "--config=bls2017", "--train_dir=x", "--config.train.lmda=1"],
-     "no key 'lmda' there; known: clip_norm"),
+     "no key 'lmda' there; known: average"),
     (["train", "--config=bls2017", "--train_dir=x", "--config.data.train=.",
       "--config.train.steps=many"], "invalid literal"),
     (["train", "--config=bls2017", "--train_dir=x", "--config.data.train=."],
