@@ -176,6 +176,14 @@ def test_what_does_not_fit_is_refused(photos, tmp_path):
         str(tmp_path / "b"), *recipe("tfcm_base", photos), steps_per_call=3)
 
 
+def test_images_that_are_not_of_a_bundle_are_left_alone(photos, tmp_path):
+  (tmp_path / "images").mkdir()
+  (tmp_path / "images/mine.jpg").write_bytes(b"mine")
+  with pytest.raises(UsageError, match="holds images but no bundle"):
+    bundles.export(str(tmp_path), *recipe("tfcm_base", photos))
+  assert [p.name for p in tmp_path.rglob("*")] == ["images", "mine.jpg"]
+
+
 def test_shards_put_weights_first_and_leave_out_what_does_not_fit():
   state = {
       "model/a": np.zeros(100), "model/b": np.zeros(100),

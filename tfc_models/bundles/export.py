@@ -42,14 +42,19 @@ def export(folder, model_name, model_arguments, data, options, *,
     one line that says what was written.
 
   Raises:
-    UsageError: if the bundle would be too large, or as `training.run.Run`.
+    UsageError: if the bundle would be too large, the folder holds images that
+      are not of a bundle, or as `training.run.Run`.
   """
   if options.steps_per_epoch % steps_per_call:
     raise UsageError(
         f"steps_per_call={steps_per_call} must divide "
         f"train.steps_per_epoch={options.steps_per_epoch}")
   image_dir = os.path.join(folder, run_bundle.IMAGE_DIR)
-  shutil.rmtree(image_dir, ignore_errors=True)
+  if os.path.exists(image_dir) and not os.path.exists(
+      os.path.join(folder, run_bundle.META_FILE)):
+    raise UsageError(
+        f"{folder}: holds {run_bundle.IMAGE_DIR} but no bundle; another folder "
+        "keeps them safe")
   run = Run(train_dir or folder, model_name, model_arguments, data, options)
   model = run.model
   if not run.step:
@@ -70,6 +75,7 @@ def export(folder, model_name, model_arguments, data, options, *,
         f"{(limit - room) / 2**20:.1f} MiB, more than {limit_mib:g}; raise "
         "--bundle_mib, or start from the weights alone with train.init, which "
         "leaves the optimizer behind")
+  shutil.rmtree(image_dir, ignore_errors=True)
   count = _write_images(run, image_dir, room)
   write_atomically(
       os.path.join(folder, run_bundle.PROGRAM_FILE), program, overwrite=True)
