@@ -88,16 +88,16 @@ def train(entries, work_dir, adjust=None, minutes=0.0, progress="lines"):
   end = time.monotonic() + 60.0 * minutes
   for number, entry in enumerate(entries):
     train_dir = os.path.join(work_dir, entry.file)
-    results = os.path.join(train_dir, RESULTS_FILE)
-    if os.path.exists(results) and read_json(results)["finished"]:
+    path = os.path.join(train_dir, RESULTS_FILE)
+    results = read_json(path) if os.path.exists(path) else {}
+    if results.get("finished"):
       print(f"{train_dir}: finished", flush=True)
       continue
     config = _config(entry)
     config = adjust(config) if adjust else config
     if minutes:
       left = (end - time.monotonic()) / 60.0
-      before = read_json(results)["seconds"] / 60.0 if os.path.exists(
-          results) else 0.0
+      before = results.get("seconds", 0.0) / 60.0
       config.train.minutes = before + max(
           left / (len(entries) - number), 0.01)
     print(f"{train_dir}: {entry.config} {entry.overrides}", flush=True)

@@ -51,8 +51,6 @@ def take_over(folder, train_dir, model_name, model_arguments, data, options):
       variable.assign(
           named[naming.WEIGHTS + name.removeprefix(naming.AVERAGES)])
   run.model.optimizer.iterations.assign(results["step"])
-  run.model.controls.lmbda.assign(options.lmbda)
-  run.model.controls.seed.assign(options.seed)
   run.seconds.assign(results["seconds"])
   run.save(results["figures"])
 

@@ -5,10 +5,14 @@ import threading
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from tfc_models.datasets import patches
-from tfc_models.datasets.files import find_images, image_size, read_image
+from tfc_models.datasets.files import (
+    find_images,
+    image_size,
+    read_image,
+    rgb_image,
+)
 from tfc_models.errors import ImageError, UsageError
 
 _LOG = logging.getLogger(__name__)
@@ -118,9 +122,3 @@ class ImageStore:
              num_parallel_calls=2, deterministic=True)
         .batch(batch_size, drop_remainder=True)
         .prefetch(4))
-
-
-def rgb_image(array):
-  """Returns a PIL image in RGB from a uint8 array (H, W, 1 or 3)."""
-  return Image.fromarray(
-      np.broadcast_to(array, array.shape[:2] + (3,)).copy())

@@ -77,6 +77,12 @@ def read_image(source, name=None):
   return array[..., None] if array.ndim == 2 else array
 
 
+def rgb_image(array):
+  """Returns a PIL image in RGB from a uint8 array (H, W, 1 or 3)."""
+  return Image.fromarray(
+      np.broadcast_to(array, array.shape[:2] + (3,)).copy())
+
+
 def image_size(path):
   """Returns (height, width) of an image from its header, upright.
 

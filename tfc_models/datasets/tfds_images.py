@@ -7,8 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfc_models.datasets import patches
-from tfc_models.datasets.crops import rgb_image
-from tfc_models.datasets.files import read_image
+from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.errors import ImageError, UsageError
 
 PREFIX = "tfds:"

@@ -12,11 +12,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tfc_models import configs, metrics, pretrained, registry
-from tfc_models.codecs import LearnedCodec
-from tfc_models.datasets.files import read_image
+from tfc_models import codecs, configs, metrics, pretrained, registry
+from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.evaluation import peers
-from tfc_models.pretrained.loader import weight_path
 
 
 def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
@@ -98,8 +96,7 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
 def _pixels(height, width, image):
   """Returns uint8 (height, width, 3): of a file, or smooth random colours."""
   if image:
-    picture = Image.fromarray(np.broadcast_to(
-        read_image(image), read_image(image).shape[:2] + (3,)).copy())
+    picture = rgb_image(read_image(image))
   else:
     small = np.random.default_rng(0).integers(
         0, 256, (-(-height // 8), -(-width // 8), 3), np.uint8)
@@ -109,12 +106,9 @@ def _pixels(height, width, image):
 
 def _codec(name, pixels):
   """Returns a `LearnedCodec` and whether its weights are trained."""
-  shipped = [e for e in pretrained.manifest() if e["name"] == name]
-  if shipped:
-    entry = shipped[len(shipped) // 2]
-    return LearnedCodec.from_file(weight_path(entry), entry["quality"]), True
-  if os.path.exists(name):
-    return LearnedCodec.from_file(pretrained.training_weights(name)), True
+  shipped = {entry["name"] for entry in pretrained.manifest()}
+  if name in shipped or os.path.exists(name):
+    return codecs.load(name), True
   config = configs.get(name)
   model = registry.create(
       config.model.name, **config.model.arguments.to_dict())
@@ -122,7 +116,7 @@ def _codec(name, pixels):
   model.prepare([pixels[None, :128, :128]], config.train.lmbda)
   _scale_latents(model, pixels)
   model.fix_tables()
-  return LearnedCodec(model, bytes(4)), False
+  return codecs.LearnedCodec(model, bytes(4)), False
 
 
 def _scale_latents(model, pixels):

@@ -1,7 +1,8 @@
 """Pictures for people: images side by side."""
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from tfc_models.datasets.files import rgb_image
 
 _MARGIN = 8
 _TEXT_HEIGHT = 28
@@ -26,8 +27,7 @@ def side_by_side(rows):
     left = _MARGIN
     for label, image in row:
       draw.text((left, top + 4), label, fill="black", font=font)
-      rgb = np.broadcast_to(image, image.shape[:2] + (3,))
-      sheet.paste(Image.fromarray(rgb.copy()), (left, top + _TEXT_HEIGHT))
+      sheet.paste(rgb_image(image), (left, top + _TEXT_HEIGHT))
       left += image.shape[1] + _MARGIN
     top += height
   return sheet

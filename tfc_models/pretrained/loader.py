@@ -1,10 +1,9 @@
 """From a name or a fingerprint to a weight file, without TensorFlow."""
 
-import json
 import os
 
 from tfc_models.errors import UsageError, WrongWeightsError
-from tfc_models.fileio import find_files
+from tfc_models.fileio import find_files, read_json
 from tfc_models.weight_info import read_info
 
 MODEL_PATH_VARIABLE = "TFCM_MODEL_PATH"
@@ -22,8 +21,7 @@ def manifest():
   arguments, and kodak with bpp, psnr, ms_ssim and more as measured; `zoo` writes
   it.
   """
-  with open(os.path.join(_FOLDER, "manifest.json"), encoding="utf-8") as file:
-    entries = json.load(file)["weights"]
+  entries = read_json(os.path.join(_FOLDER, "manifest.json"))["weights"]
   return sorted(entries, key=lambda entry: (entry["name"], entry["quality"]))
 
 
