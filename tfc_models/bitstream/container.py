@@ -142,8 +142,12 @@ def read(data, allow_partial=False):
 def overhead(data):
   """Returns the bytes of a file that are neither coded strings nor the name."""
   header, chunks = read(data)
-  strings = sum(len(string) for chunk in chunks for string in chunk.strings)
-  return len(data) - strings - len(header.model)
+  return len(data) - coded_bytes(chunks) - len(header.model)
+
+
+def coded_bytes(chunks):
+  """Returns the bytes of all coded strings."""
+  return sum(len(string) for chunk in chunks for string in chunk.strings)
 
 
 def check_size(height, width):

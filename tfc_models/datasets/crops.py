@@ -114,11 +114,23 @@ class ImageStore:
 
     end = (tf.int64.max if num_batches is None
            else (first_batch + num_batches) * batch_size)
-    shape = (patch_size, patch_size, 3)
-    return (
-        tf.data.Dataset.range(first_batch * batch_size, end)
-        .map(lambda index: tf.ensure_shape(
-            tf.numpy_function(patch, [index], tf.uint8), shape),
-             num_parallel_calls=2, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .prefetch(4))
+    indexes = tf.data.Dataset.range(first_batch * batch_size, end)
+    return batch_patches(indexes, patch, batch_size, patch_size).prefetch(4)
+
+
+def batch_patches(dataset, patch, batch_size, patch_size):
+  """Returns a dataset of batches of what `patch` makes of each element.
+
+  Args:
+    dataset: `tf.data.Dataset` of tensors, or of tuples of them.
+    patch: function of their NumPy values to uint8 (patch_size, patch_size, 3).
+    batch_size: patches a batch.
+    patch_size: side in pixels.
+  """
+  shape = (patch_size, patch_size, 3)
+  return (
+      dataset
+      .map(lambda *element: tf.ensure_shape(
+          tf.numpy_function(patch, element, tf.uint8), shape),
+           num_parallel_calls=2, deterministic=True)
+      .batch(batch_size, drop_remainder=True))

@@ -7,6 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfc_models.datasets import patches
+from tfc_models.datasets.crops import batch_patches
 from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.errors import ImageError, UsageError
 
@@ -78,17 +79,13 @@ class TfdsImages:
           _decode(encoded), int(index), patch_size=patch_size, seed=seed,
           max_downscale=max_downscale))
 
-    shape = (patch_size, patch_size, 3)
-    dataset = (
+    stream = (
         self._usable()
         .shuffle(_SHUFFLE, seed=seed)
         .repeat()
         .enumerate()
-        .skip(first_batch * batch_size)
-        .map(lambda index, encoded: tf.ensure_shape(
-            tf.numpy_function(patch, [index, encoded], tf.uint8), shape),
-             num_parallel_calls=2, deterministic=True)
-        .batch(batch_size, drop_remainder=True))
+        .skip(first_batch * batch_size))
+    dataset = batch_patches(stream, patch, batch_size, patch_size)
     if num_batches is not None:
       dataset = dataset.take(num_batches)
     return dataset.prefetch(4)

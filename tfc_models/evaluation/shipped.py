@@ -66,7 +66,7 @@ def summarize(codec, paths):
     header, chunks = bitstream.read(record.data)
     expected, bits = codec.model.reconstruct(image)
     estimate += bits
-    coded += 8 * sum(len(string) for c in chunks for string in c.strings)
+    coded += 8 * bitstream.coded_bytes(chunks)
     overheads.append(bitstream.overhead(record.data))
     # x_hat in floats is equal only if every symbol is.
     x_hat = codec.model.decode(chunks, header)

@@ -7,6 +7,8 @@ import time
 import tensorflow as tf
 import tqdm
 
+from tfc_models import bitstream
+
 
 class Conduct(tf.keras.callbacks.Callback):
   """Sets the learning rate of each step, counts the time, stops at an end.
@@ -135,9 +137,8 @@ class Samples(tf.keras.callbacks.Callback):
       pairs, estimate, coded = [], 0.0, 0
       for image in self.images:
         decoded, bits = self.model.reconstruct(image)
-        chunks = self.model.compress(image)
         estimate += bits
-        coded += 8 * sum(len(s) for chunk in chunks for s in chunk.strings)
+        coded += 8 * bitstream.coded_bytes(self.model.compress(image))
         pairs.append(tf.concat([image, decoded], axis=1))
     pixels = self.images.shape[0] * self.images.shape[1] * self.images.shape[2]
     with self._writer.as_default(step=epoch):
