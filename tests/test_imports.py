@@ -14,9 +14,11 @@ ROOT = pathlib.Path(tfc_models.__file__).parent
 # A file imports from lower ranks or its own folder. The longest prefix counts.
 RANKS = {
     "tfc_models.errors": 0,
+    "tfc_models.lazy": 0,
     "tfc_models.version": 0,
     "tfc_models.bitstream": 1,
     "tfc_models.fileio": 1,
+    "tfc_models.memory": 1,
     "tfc_models.ops": 1,
     "tfc_models.registry": 1,
     "tfc_models.weight_info": 1,

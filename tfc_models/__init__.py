@@ -11,11 +11,10 @@ Public names are imported on first use, so that `import tfc_models` does not
 load TensorFlow.
 """
 
-import importlib
-
+from tfc_models import lazy
 from tfc_models.version import __version__
 
-_PUBLIC = {
+__getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "BitstreamError": "tfc_models.errors",
     "ImageError": "tfc_models.errors",
     "LearnedCodec": "tfc_models.codecs",
@@ -25,9 +24,8 @@ _PUBLIC = {
     "UsageError": "tfc_models.errors",
     "load": "tfc_models.codecs",
     "read_image": "tfc_models.datasets.files",
-}
-
-__all__ = [*_PUBLIC, "__version__", "decode"]
+})
+__all__ += ["__version__", "decode"]
 
 
 def decode(data, model_path=()):
@@ -40,15 +38,5 @@ def decode(data, model_path=()):
   Raises:
     BitstreamError: if the file is damaged or its weights are not found.
   """
-  return importlib.import_module("tfc_models.codecs").StreamDecoder(
-      model_path).decode(data)
-
-
-def __getattr__(name):
-  if name not in _PUBLIC:
-    raise AttributeError(f"module 'tfc_models' has no attribute {name!r}")
-  return getattr(importlib.import_module(_PUBLIC[name]), name)
-
-
-def __dir__():
-  return sorted([*globals(), *_PUBLIC])
+  from tfc_models import codecs
+  return codecs.StreamDecoder(model_path).decode(data)

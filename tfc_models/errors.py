@@ -20,6 +20,10 @@ class ImageError(UsageError):
   """An input image cannot be read, or holds what a codec would drop."""
 
 
+class CodecError(TfcmError):
+  """A codec that is not ours failed on an image; others may do."""
+
+
 class BitstreamError(TfcmError):
   """A compressed file is not what it should be."""
 

@@ -1,14 +1,16 @@
-"""Codecs: an image to the bytes of a file and back, whatever is inside."""
+"""Codecs: an image to the bytes of a file and back, whatever is inside.
 
-from tfc_models.codecs.base import Codec, check_image
-from tfc_models.codecs.classical import PillowCodec
-from tfc_models.codecs.learned import LearnedCodec, StreamDecoder, load
+Names are imported on first use, since only learned codecs need TensorFlow.
+"""
 
-__all__ = [
-    "Codec",
-    "LearnedCodec",
-    "PillowCodec",
-    "StreamDecoder",
-    "check_image",
-    "load",
-]
+from tfc_models import lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(__name__, {
+    "Codec": "tfc_models.codecs.base",
+    "Family": "tfc_models.codecs.base",
+    "LearnedCodec": "tfc_models.codecs.learned",
+    "PillowCodec": "tfc_models.codecs.classical",
+    "StreamDecoder": "tfc_models.codecs.learned",
+    "check_image": "tfc_models.codecs.base",
+    "load": "tfc_models.codecs.learned",
+})

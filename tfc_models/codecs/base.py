@@ -1,10 +1,11 @@
-"""The contract of a codec: all that evaluation sees."""
+"""The contracts of a codec and of a family of them: all that evaluation sees."""
 
 import abc
+import importlib.metadata
 
 import numpy as np
 
-from tfc_models.errors import ImageError
+from tfc_models.errors import ImageError, UsageError
 
 
 class Codec(abc.ABC):
@@ -13,10 +14,13 @@ class Codec(abc.ABC):
   Attributes:
     name: what tables and plots call it.
     extension: of its files, with the dot.
+    program_mib: the most memory that programs took which the last call ran; 0
+      for codecs inside this process.
   """
 
   name = None
   extension = None
+  program_mib = 0.0
 
   @abc.abstractmethod
   def encode(self, image, settings=None):
@@ -30,6 +34,60 @@ class Codec(abc.ABC):
   @abc.abstractmethod
   def decode(self, data):
     """Returns the uint8 array (H, W, 3), or (H, W, 1) for a grey image."""
+
+  def warm_up(self, image):
+    """Makes later calls take their usual time."""
+    self.decode(self.encode(image))
+
+
+class Family(abc.ABC):
+  """A codec at several settings, which make the points of one curve.
+
+  Subclasses are frozen dataclasses, which travel to other processes.
+
+  Attributes:
+    name: what tables and plots call it.
+    settings: tuple of numbers or texts, each a point of the curve; (None,)
+      where there is nothing to set.
+  """
+
+  @abc.abstractmethod
+  def make(self, setting):
+    """Returns the `Codec` at a setting."""
+
+  @abc.abstractmethod
+  def facts(self, setting):
+    """Returns a dict, for JSON, of all that the bytes depend on.
+
+    Tools with their versions, options, weights. Cheap, and without TensorFlow.
+    """
+
+  def missing(self):
+    """Returns what has to be installed first, or None."""
+    return None
+
+  def check(self, setting):  # noqa: B027
+    """Raises UsageError unless the codec can be made at `setting`."""
+
+
+def check_nothing(name, setting):
+  """Raises UsageError unless `setting` is None."""
+  if setting is not None:
+    raise UsageError(f"{name} has nothing to set, got {setting!r}")
+
+
+def check_range(name, setting, low, high):
+  """Raises UsageError unless `setting` is a number in `low`..`high`."""
+  if not isinstance(setting, (int, float)) or not low <= setting <= high:
+    raise UsageError(f"{name} takes settings from {low} to {high}, got {setting!r}")
+
+
+def version_of(package):
+  """Returns the version of an installed package, or None."""
+  try:
+    return importlib.metadata.version(package)
+  except importlib.metadata.PackageNotFoundError:
+    return None
 
 
 def check_image(image):
@@ -49,3 +107,9 @@ def check_image(image):
         f"`image` must have shape (H, W), (H, W, 1) or (H, W, 3), "
         f"got {image.shape}")
   return image
+
+
+def plain(image):
+  """Returns `image` as imaging libraries take it: grey ones as (H, W)."""
+  image = check_image(image)
+  return image[..., 0] if image.shape[-1] == 1 else image

@@ -1,5 +1,13 @@
-"""Evaluation: codecs and images to records of rate, distortion and time."""
+"""Evaluation: codecs and images to records, curves, tables and plots.
 
-from tfc_models.evaluation.runner import Record, at_equal_bytes, measure
+Names are imported on first use, since only metrics need TensorFlow.
+"""
 
-__all__ = ["Record", "at_equal_bytes", "measure"]
+from tfc_models import lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(__name__, {
+    "Record": "tfc_models.evaluation.runner",
+    "at_equal_bytes": "tfc_models.evaluation.runner",
+    "evaluate": "tfc_models.evaluation.sweep",
+    "measure": "tfc_models.evaluation.runner",
+})

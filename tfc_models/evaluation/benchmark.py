@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import platform
-import resource
 import statistics
 import time
 
@@ -12,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tfc_models import codecs, configs, metrics, pretrained, registry
+from tfc_models import codecs, configs, memory, metrics, pretrained, registry
 from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.evaluation import peers
 
@@ -62,7 +61,7 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
         for stage in runs[0]}
     result[f"{side}_pixels_per_second"] = (
         height * width / result[side]["total"])
-  result["peak_mib"] = _peak_mib()
+  result["peak_mib"] = memory.peak_mib()
   if train:
     step = _train_step(codec.model, batch, patch)
     ours = []
@@ -76,7 +75,7 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
     result["train_step"] = {
         "seconds": statistics.median(ours), "batch": batch, "patch": patch,
         "patches_per_second": batch / statistics.median(ours),
-        "peak_mib": _peak_mib()}
+        "peak_mib": memory.peak_mib()}
   if peer:
     peer.close()
     ours = {side: result[side]["total"] - result[side]["image I/O"]
@@ -225,9 +224,3 @@ def _peer(model, python, height, width, batch, patch):
       num_filters=arguments["num_filters"],
       latent_depth=arguments["latent_depth"], height=height, width=width,
       batch=batch, patch=patch, threads=os.cpu_count())
-
-
-def _peak_mib():
-  """Returns the largest memory of this process so far, in MiB."""
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  return peak / (2**20 if platform.system() == "Darwin" else 2**10)

@@ -1,26 +1,24 @@
 """One codec on one image: bytes, distortion, seconds."""
 
 import dataclasses
-import time
 from typing import Optional
 
 import numpy as np
 
 from tfc_models import metrics
-from tfc_models.ops import image as image_ops
+from tfc_models.evaluation.coding import code
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-  """What a codec made of an image.
+  """What a codec made of an image, and how good it is.
 
   Attributes:
     codec: its name.
     num_bytes: of the complete file.
     bpp: bits per pixel of the complete file.
-    psnr: dB, over all samples of the 8-bit images.
-    ms_ssim: 0 to 1; None where a side is below `metrics.MS_SSIM_MIN_SIZE`.
-    encode_seconds, decode_seconds: wall clock.
+    mse, psnr, psnr_y, ms_ssim, ssim: as of `metrics.Comparison`.
+    encode_seconds, decode_seconds, peak_mib: as of `coding.Coded`.
     data: the file's bytes.
     decoded: uint8 array.
   """
@@ -28,26 +26,37 @@ class Record:
   codec: str
   num_bytes: int
   bpp: float
+  mse: float
   psnr: float
+  psnr_y: float
   ms_ssim: Optional[float]
+  ssim: Optional[float]
   encode_seconds: float
   decode_seconds: float
+  peak_mib: float
   data: bytes = dataclasses.field(repr=False)
   decoded: np.ndarray = dataclasses.field(repr=False)
 
 
 def measure(codec, image, settings=None):
   """Returns the `Record` of a `codecs.Codec` on a uint8 image (H, W, C)."""
-  start = time.perf_counter()
-  data = codec.encode(image, settings)
-  encoded = time.perf_counter()
-  decoded = codec.decode(data)
-  done = time.perf_counter()
+  return judge(codec.name, image, code(codec, image, settings))
+
+
+def judge(name, image, coded):
+  """Returns the `Record` of what a codec of that name made of an image.
+
+  Raises:
+    ImageError: if the decoded image has another size.
+  """
   height, width = image.shape[:2]
   return Record(
-      codec.name, len(data), metrics.bits_per_pixel(len(data), height, width),
-      float(metrics.psnr(image, decoded)), _ms_ssim(image, decoded),
-      encoded - start, done - encoded, data, decoded)
+      codec=name, num_bytes=len(coded.data),
+      bpp=metrics.bits_per_pixel(len(coded.data), height, width),
+      **dataclasses.asdict(metrics.compare(image, coded.decoded)),
+      encode_seconds=coded.encode_seconds,
+      decode_seconds=coded.decode_seconds, peak_mib=coded.peak_mib,
+      data=coded.data, decoded=coded.decoded)
 
 
 def at_equal_bytes(make_codec, image, num_bytes, low=1, high=95):
@@ -90,10 +99,3 @@ def interpolate_psnr(below, above, num_bytes):
   return float(np.interp(
       np.log(num_bytes), np.log([below.num_bytes, above.num_bytes]),
       [below.psnr, above.psnr]))
-
-
-def _ms_ssim(image, decoded):
-  if min(image.shape[:2]) < metrics.MS_SSIM_MIN_SIZE:
-    return None
-  return float(metrics.ms_ssim(
-      image_ops.to_float(image[None]), image_ops.to_float(decoded[None]))[0])

@@ -1,14 +1,25 @@
 """Distortion and rate, with their units in their names."""
 
-from tfc_models.metrics.distortion import mse, psnr, psnr_from_mse
+from tfc_models.metrics.comparison import Comparison, compare
+from tfc_models.metrics.distortion import luma, mse, psnr, psnr_from_mse
 from tfc_models.metrics.rate import bits_per_pixel
-from tfc_models.metrics.ssim import MS_SSIM_MIN_SIZE, ms_ssim
+from tfc_models.metrics.ssim import (
+    MS_SSIM_MIN_SIZE,
+    SSIM_MIN_SIZE,
+    ms_ssim,
+    ssim,
+)
 
 __all__ = [
     "MS_SSIM_MIN_SIZE",
+    "SSIM_MIN_SIZE",
+    "Comparison",
     "bits_per_pixel",
+    "compare",
+    "luma",
     "ms_ssim",
     "mse",
     "psnr",
     "psnr_from_mse",
+    "ssim",
 ]

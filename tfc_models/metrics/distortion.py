@@ -30,12 +30,24 @@ def psnr_from_mse(error):
 
 
 def psnr(image, decoded):
-  """Returns the PSNR in dB of two uint8 images, over all samples.
+  """Returns the PSNR in dB of two images, over all samples.
 
   Args:
-    image: uint8 array (H, W, C).
-    decoded: uint8 array of the same shape; equal images give infinity.
+    image: array (H, W, C) of values in 0..255.
+    decoded: likewise, of the same shape; equal images give infinity.
   """
   error = image.astype(np.float64) - decoded.astype(np.float64)
   with np.errstate(divide="ignore"):
     return 10.0 * np.log10(255.0**2 / np.mean(np.square(error)))
+
+
+def luma(image):
+  """Returns Y of JFIF, (H, W, 1) float in 0..255, not rounded.
+
+  Args:
+    image: uint8 array (H, W, 3), or (H, W, 1), which is Y itself.
+
+  Source: ITU-T T.871, section 7: the weights of ITU-R BT.601, full range.
+  """
+  image = image.astype(np.float64)
+  return image if image.shape[-1] == 1 else image @ [[0.299], [0.587], [0.114]]

@@ -1,4 +1,4 @@
-"""Multi-scale structural similarity."""
+"""Structural similarity at one scale and at five."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,12 +6,33 @@ import tensorflow as tf
 # Five scales halve the image four times, and the 11-tap window must still fit.
 MS_SSIM_MIN_SIZE = 11 * 2**4 - 15
 
+# The window must fit.
+SSIM_MIN_SIZE = 11
+
 # Table 1 of the paper's section 3.2, from the finest scale to the coarsest.
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _TAPS = 11
 _DEVIATION = 1.5
 # (K L)^2 of the paper's equations 1 to 3, with L = 1.
 _C1, _C2 = 0.01**2, 0.03**2
+
+
+def ssim(x, x_hat):
+  """Returns the SSIM of each image.
+
+  Args:
+    x: (B, H, W, C) float in [0, 1], sides of at least `SSIM_MIN_SIZE`.
+    x_hat: likewise.
+
+  Returns:
+    (B,) float, 1 for equal images: 11-tap Gaussian window of standard deviation
+    1.5 where it fits, mean over pixels and channels.
+
+  Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
+    visibility to structural similarity", IEEE TIP 2004, equation 13.
+  """
+  luminance, structure = _compare(x, x_hat)
+  return tf.reduce_mean(luminance * structure, axis=(1, 2, 3))
 
 
 def ms_ssim(x, x_hat):

@@ -6,6 +6,7 @@ from tfc_models.pretrained.loader import (
     find_by_name,
     manifest,
     training_weights,
+    weight_path,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "find_by_name",
     "manifest",
     "training_weights",
+    "weight_path",
 ]

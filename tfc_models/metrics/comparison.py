@@ -1,0 +1,57 @@
+"""All metrics of one pair of images at once."""
+
+import dataclasses
+from typing import Optional
+
+import numpy as np
+
+from tfc_models.errors import ImageError
+from tfc_models.metrics import distortion, ssim
+from tfc_models.ops import image as image_ops
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+  """How far an image is from the original.
+
+  Attributes:
+    mse: mean squared error over all samples of the 8-bit images.
+    psnr: dB, of that; infinite for equal images.
+    psnr_y: dB, of the luma of JFIF, not rounded.
+    ms_ssim: 0 to 1, mean over channels; None where a side is below
+      `MS_SSIM_MIN_SIZE`.
+    ssim: likewise, one scale; None below `SSIM_MIN_SIZE`.
+  """
+
+  mse: float
+  psnr: float
+  psnr_y: float
+  ms_ssim: Optional[float]
+  ssim: Optional[float]
+
+
+def compare(image, decoded):
+  """Returns the `Comparison` of two uint8 images (H, W, 1 or 3).
+
+  A grey image that came back in colour is compared in colour.
+
+  Raises:
+    ImageError: if their sizes differ.
+  """
+  if image.shape[:2] != decoded.shape[:2]:
+    raise ImageError(
+        f"images of {image.shape[1]}x{image.shape[0]} and "
+        f"{decoded.shape[1]}x{decoded.shape[0]} pixels cannot be compared")
+  image, decoded = np.broadcast_arrays(image, decoded)
+  error = image.astype(np.float64) - decoded
+  x, x_hat = image_ops.to_float(image[None]), image_ops.to_float(decoded[None])
+  side = min(image.shape[:2])
+  return Comparison(
+      mse=float(np.mean(np.square(error))),
+      psnr=float(distortion.psnr(image, decoded)),
+      psnr_y=float(distortion.psnr(
+          distortion.luma(image), distortion.luma(decoded))),
+      ms_ssim=(float(ssim.ms_ssim(x, x_hat)[0])
+               if side >= ssim.MS_SSIM_MIN_SIZE else None),
+      ssim=(float(ssim.ssim(x, x_hat)[0])
+            if side >= ssim.SSIM_MIN_SIZE else None))
