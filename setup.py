@@ -10,6 +10,9 @@ _VERSION = re.search(
     r'__version__ = "(.*?)"',
     (_ROOT / "tfc_models" / "version.py").read_text(encoding="utf-8")).group(1)
 
+# Comparison of codecs: BD-rates, plots, and anchors that Pillow lacks.
+_EVALUATE = ["bjontegaard", "imagecodecs", "matplotlib", "pillow-heif"]
+
 setup(
     name="tfc_models",
     version=_VERSION,
@@ -22,6 +25,7 @@ setup(
     packages=find_packages(include=["tfc_models", "tfc_models.*"]),
     package_data={
         "tfc_models.bitstream": ["FORMAT.md"],
+        "tfc_models.evaluation.published": ["kodak.json"],
         "tfc_models.pretrained": ["manifest.json", "*.npz"],
     },
     install_requires=[
@@ -39,7 +43,9 @@ setup(
     ],
     extras_require={
         "demo": ["scikit-image"],
+        "evaluate": _EVALUATE,
         "test": [
+            *_EVALUATE,
             "hypothesis",
             # Runs training bundles; the last one that goes with numpy<2.
             "jax==0.4.30",

@@ -1,5 +1,6 @@
 """Pictures for people: images side by side."""
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tfc_models.datasets.files import rgb_image
@@ -31,3 +32,18 @@ def side_by_side(rows):
       left += image.shape[1] + _MARGIN
     top += height
   return sheet
+
+
+def difference(image, other, gain):
+  """Returns where two images differ: grey where not, brighter or darker where so.
+
+  Args:
+    image, other: uint8 arrays (H, W, 1 or 3).
+    gain: of the difference, other - image, for each channel.
+
+  Returns:
+    uint8 array (H, W, 3).
+  """
+  image, other = np.broadcast_arrays(image.astype(np.int32), other)
+  shown = np.clip(128 + gain * (other - image), 0, 255).astype(np.uint8)
+  return np.broadcast_to(shown, shown.shape[:2] + (3,))

@@ -1,0 +1,3 @@
+"""`tfcm compare`."""
+from tfc_models.cli.main import run
+run("compare")

@@ -1,0 +1,3 @@
+"""`tfcm evaluate`."""
+from tfc_models.cli.main import run
+run("evaluate")

@@ -1,0 +1,3 @@
+"""`tfcm plot`."""
+from tfc_models.cli.main import run
+run("plot")
