@@ -280,7 +280,8 @@ def test_the_report_says_all_in_files_and_refuses_in_words(tmp_path):
   assert by_codec["short", "psnr"]["bd_rate_percent"] is None
   page = (tmp_path / "report.md").read_text()
   assert re.search(r"\| half +\| -50.0 +\|", page)
-  assert "short, PSNR: the codec has 3 points, 4 are needed" in page
+  assert ("- short (PSNR), short (MS-SSIM): the codec has 3 points, 4 are needed"
+          in page)
   for name, count in (("averages.csv", 11), ("bd.csv", 4)):
     with open(tmp_path / name) as file:
       assert len(list(csv.DictReader(file))) == count
@@ -313,7 +314,7 @@ def test_plots_show_every_curve_by_name(tmp_path):
       "rate_psnr.png", "rate_ms_ssim.png", "rate_decode_seconds.png",
       "per_image.png"]
   for path in paths:
-    assert Image.open(path).size == (1125, 750)
+    assert Image.open(path).size == (1125, 900)
     drawn = open(path.replace(".png", ".svg")).read()
     for name in names:
       assert f">{name}</text>" in drawn

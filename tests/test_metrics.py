@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tests.conftest import make_image
 from tfc_models import metrics
+from tfc_models.errors import ImageError
 
 
 def blurred(image):
@@ -20,6 +22,57 @@ def test_psnr_and_mse_agree_with_numpy():
   np.testing.assert_allclose(
       metrics.mse(a[None] / 255.0, b[None] / 255.0), [error], 1e-5)
   assert metrics.psnr(a, a) == np.inf
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ssim_agrees_with_scikit_image(channels):
+  from skimage.metrics import structural_similarity
+  a = make_image(51, 64, channels)
+  b = blurred(a)
+  expected = structural_similarity(
+      a, b, data_range=255, channel_axis=-1, gaussian_weights=True, sigma=1.5,
+      use_sample_covariance=False)
+  x, x_hat = (tf.constant(v[None] / 255, tf.float32) for v in (a, b))
+  np.testing.assert_allclose(metrics.ssim(x, x_hat), [expected], atol=1e-5)
+  assert 0.1 < expected < 0.99
+
+
+def test_luma_is_that_of_jpeg():
+  image = make_image(30, 40)
+  expected = np.asarray(Image.fromarray(image).convert("YCbCr"))[..., :1]
+  # Pillow rounds.
+  np.testing.assert_allclose(metrics.luma(image), expected, atol=0.51)
+  grey = image[..., :1]
+  np.testing.assert_array_equal(metrics.luma(grey), grey)
+
+
+def test_a_comparison_holds_every_metric():
+  a = make_image(176, 192)
+  b = blurred(a)
+  found = metrics.compare(a, b)
+  x, x_hat = (tf.constant(v[None] / 255, tf.float32) for v in (a, b))
+  assert found.mse == pytest.approx(np.mean((a.astype(float) - b) ** 2))
+  assert found.psnr == pytest.approx(10 * np.log10(255**2 / found.mse))
+  luma = [v.astype(float) @ [0.299, 0.587, 0.114] for v in (a, b)]
+  assert found.psnr_y == pytest.approx(
+      10 * np.log10(255**2 / np.mean((luma[0] - luma[1]) ** 2)))
+  assert found.ms_ssim == pytest.approx(float(metrics.ms_ssim(x, x_hat)[0]))
+  assert found.ssim == pytest.approx(float(metrics.ssim(x, x_hat)[0]))
+
+
+def test_a_comparison_leaves_out_what_small_images_do_not_have():
+  a = make_image(160, 192)
+  assert metrics.compare(a, blurred(a)).ms_ssim is None
+  found = metrics.compare(a[:10], a[:10])
+  assert (found.mse, found.psnr, found.ssim) == (0, np.inf, None)
+
+
+def test_grey_is_compared_with_colour_and_sizes_are_not():
+  grey = make_image(20, 30, 1)
+  colour = np.repeat(grey, 3, axis=-1)
+  assert metrics.compare(grey, colour).mse == 0
+  with pytest.raises(ImageError, match="30x20 and 29x20 pixels"):
+    metrics.compare(grey, colour[:, 1:])
 
 
 def numpy_ms_ssim(a, b):

@@ -1,5 +1,6 @@
 """The wheel works outside the checkout, the README says what is true."""
 
+import csv
 import os
 import pathlib
 import re
@@ -97,3 +98,27 @@ def test_the_readme_table_is_the_manifest():
     row = (f"| {entry['name']} | {entry['quality']} | {kodak['bpp']:.3f} | "
            f"{kodak['psnr']:.2f} | {kodak['ms_ssim']:.4f} |")
     assert row in text
+
+
+def test_the_readme_comparison_is_the_measured_one():
+  with open(ROOT / "data" / "kodak" / "bd.csv") as file:
+    measured = {
+        (row["anchor"], row["codec"], row["metric"]): row
+        for row in csv.DictReader(file)}
+  text = (ROOT / "README.md").read_text()
+  table = text[text.index("| codec | BD-rate PSNR against JPEG"):]
+  rows = [
+      [cell.strip() for cell in line.strip("|").split("|")]
+      for line in table[:table.index("\n\n")].splitlines()[2:]]
+  assert len(rows) > 10
+  for codec, psnr, each, bpg, ms_ssim, *_ in rows:
+    for cell, anchor, metric in [
+        (psnr, "jpeg", "psnr"), (bpg, "published:tfc/bpg444", "psnr"),
+        (ms_ssim, "jpeg", "ms_ssim")]:
+      row = measured.get((anchor, codec, metric))
+      expected = row["bd_rate_percent"] if row else ""
+      assert cell == (f"{float(expected):+.1f}" if expected else "-"), codec
+    row = measured.get(("jpeg", codec, "psnr"))
+    if each != "-":
+      assert each == (f"{float(row['image_min_percent']):+.0f} to "
+                      f"{float(row['image_max_percent']):+.0f}")

@@ -258,7 +258,7 @@ FAMILIES = {
         JpegXlFamily("jxl", settings=(*_TENS, 95)),
         HeifFamily("heif", settings=(5, *range(10, 80, 10))),
         PillowFamily("webp-lossless", "WEBP", "webp",
-                     {"lossless": True, "quality": 100, "method": 6},
+                     {"lossless": True, "method": 4},
                      keyword=None),
         JpegXlFamily("jxl-lossless", lossless=True),
         PillowFamily("png", "PNG", "zlib", {"optimize": True}, keyword=None),

@@ -69,6 +69,8 @@ def delta(anchor, test):
   """
   import bjontegaard
   for name, points in (("anchor", anchor), ("codec", test)):
+    if not points:
+      raise NoDelta(f"the {name} has no figures, or all are perfect")
     if len(points) < MIN_POINTS:
       raise NoDelta(f"the {name} has {len(points)} points, "
                     f"{MIN_POINTS} are needed")

@@ -51,8 +51,7 @@ def draw(report, folder, codecs=None, max_bpp=2.0):
           f"--codecs: no curve called {name}; there are "
           f"{', '.join(report.curves)}")
   curves = [report.curves[name] for name in chosen]
-  # By place among all, so that a codec looks the same in every selection.
-  looks = _looks(report.curves.values())
+  looks = _looks(curves)
   paths = []
   with rc_context(_STYLE):
     for name, figure in [
@@ -85,7 +84,7 @@ def _looks(curves):
 
 
 def _axes(xlabel, ylabel):
-  figure = Figure(figsize=(7.5, 5), layout="constrained")
+  figure = Figure(figsize=(7.5, 6), layout="constrained")
   axes = figure.add_subplot()
   axes.set_xlabel(xlabel)
   axes.set_ylabel(ylabel)
@@ -100,8 +99,9 @@ def _finish(figure, axes, max_bpp):
   axes.set_xlim(0, max_bpp)
   if not axes.get_legend_handles_labels()[0]:
     return None
-  # Beside the curves, never on them.
-  figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+  # Below the curves, never on them.
+  figure.legend(
+      loc="outside lower center", ncols=3, frameon=False, fontsize=9)
   return figure
 
 

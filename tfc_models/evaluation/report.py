@@ -231,22 +231,22 @@ class Report:
     for label in METRICS.values():
       rows[0] += [f"BD-rate {label} %", f"BD-{label} dB", "over dB",
                   "by image: mean (min to max) %"]
+    reasons = {}
     for codec in self.curves:
-      row = [codec]
-      for metric in METRICS:
-        for found in self.deltas:
-          if (found["anchor"], found["codec"], found["metric"]) == (
-              anchor, codec, metric):
-            row += _cells(found)
-      if len(row) > 1:
-        rows.append(row)
-    reasons = [
-        f"- {found['codec']}, {METRICS[found['metric']]}: {found['reason']}"
-        for found in self.deltas
-        if found["anchor"] == anchor and found["reason"]]
+      found = [
+          row for row in self.deltas
+          if (row["anchor"], row["codec"]) == (anchor, codec)]
+      if any(row["reason"] is None for row in found):
+        rows.append([codec, *(cell for row in found for cell in _cells(row))])
+      for row in found:
+        if row["reason"]:
+          reasons.setdefault(row["reason"], []).append(
+              f"{codec} ({METRICS[row['metric']]})")
+    parts = [table(rows)]
     if reasons:
-      reasons = ["", "Not compared:", "", *reasons]
-    return "\n".join([table(rows), *reasons])
+      parts.append("Not compared:\n\n" + "\n".join(
+          f"- {', '.join(names)}: {reason}" for reason, names in reasons.items()))
+    return "\n\n".join(parts)
 
   def average_table(self):
     """Returns the averages as a Markdown table."""
