@@ -63,9 +63,9 @@ def test_differences_are_around_grey_and_clipped():
 
 @pytest.mark.parametrize("words, reason", [
     ([], "name a second image, or --codec"),
-    (["{photo}", "--crop=1,2"], "'1,2' is not X,Y,WIDTHxHEIGHT"),
-    (["{photo}", "--crop=1,2,60x3"], "1,2,60x3 is not inside 60x40 pixels"),
-    (["{small}"], "images of 60x40 and 5x5 pixels cannot be compared"),
+    (["PHOTO", "--crop=1,2"], "'1,2' is not X,Y,WIDTHxHEIGHT"),
+    (["PHOTO", "--crop=1,2,60x3"], "1,2,60x3 is not inside 60x40 pixels"),
+    (["SMALL"], "images of 60x40 and 5x5 pixels cannot be compared"),
     (["/no.png"], "/no.png: No such file"),
     (["--codec=bls2017"], "bls2017: no weights are shipped"),
     (["--codec=false=cmd:false {in} {out}"], "false ended with 1"),
@@ -74,9 +74,9 @@ def test_what_cannot_be_compared_is_refused(words, reason, photo, tmp_path):
   small = tmp_path / "small.png"
   Image.fromarray(make_image(5, 5)).save(small)
   output = tmp_path / "c.png"
-  fails(1, reason, "compare", photo, "-o", output,
-        *(word.format(photo=photo, small=small) if "cmd" not in word else word
-          for word in words))
+  words = [
+      str({"PHOTO": photo, "SMALL": small}.get(word, word)) for word in words]
+  fails(1, reason, "compare", photo, *words, "-o", output)
   assert not output.exists()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import codecs, configs, memory, metrics, pretrained, registry
 from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.evaluation import peers

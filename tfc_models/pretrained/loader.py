@@ -6,6 +6,7 @@ from tfc_models.errors import UsageError, WrongWeightsError
 from tfc_models.fileio import find_files, read_json
 from tfc_models.weight_info import read_info
 
+DEFAULT_QUALITY = 50
 MODEL_PATH_VARIABLE = "TFCM_MODEL_PATH"
 # The file that training writes into its directory.
 TRAINED_FILE = "model.npz"
@@ -51,7 +52,7 @@ def find_by_name(name, quality=None):
   Args:
     name: registered name of shipped weights, a training directory, or a weight
       file.
-    quality: 1..100; the nearest shipped rate is taken. None: the middle one.
+    quality: 1..100; the nearest shipped rate is taken. None: `DEFAULT_QUALITY`.
 
   Returns:
     path, quality; the latter None for weights that are not shipped.
@@ -63,10 +64,8 @@ def find_by_name(name, quality=None):
     raise UsageError(f"quality must lie in 1..100, got {quality}")
   entries = [entry for entry in manifest() if entry["name"] == name]
   if entries:
-    if quality is None:
-      entry = entries[len(entries) // 2]
-    else:
-      entry = min(entries, key=lambda e: abs(e["quality"] - quality))
+    wanted = DEFAULT_QUALITY if quality is None else quality
+    entry = min(entries, key=lambda e: abs(e["quality"] - wanted))
     return weight_path(entry), entry["quality"]
   if not os.path.exists(name):
     known = ", ".join(sorted({entry["name"] for entry in manifest()}))
