@@ -181,7 +181,9 @@ def test_an_interrupted_run_continues_to_the_same_result(
   images, expected = undisturbed
   records = tmp_path / "out" / "records.jsonl"
   process = subprocess.Popen(
-      command(images, tmp_path / "out"), stderr=subprocess.PIPE, text=True)
+      command(images, tmp_path / "out"), stderr=subprocess.PIPE, text=True,
+      # A shell that runs the tests in the background has it ignored.
+      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
   while not records.exists() or records.read_bytes().count(b"\n") < 10:
     assert process.poll() is None
     time.sleep(0.01)
