@@ -24,4 +24,4 @@ _EXPECTED = {
 
 def get_config(variant="low"):
   """Returns the recipe; variants: low (128/192), high (192/320), narrow, tiny."""
-  return common.bmshj2018("bmshj2018-factorized", variant, _EXPECTED)
+  return common.hyperprior("bmshj2018-factorized", variant, _EXPECTED)

@@ -27,11 +27,11 @@ LMBDAS = {
 }
 
 
-def bmshj2018(model, variant, expected):
-  """Returns the recipe of a model of Balle et al., ICLR 2018.
+def hyperprior(model, variant, expected, low=(128, 192)):
+  """Returns the recipe of a model of Balle et al. or Minnen et al., 2018.
 
-  The paper trains about 1 M steps, batch 8 of 256x256, Adam at 1e-4, the
-  widths "low" (128/192) for the five lower of `LMBDAS` and "high" (192/320) for
+  Balle et al. train about 1 M steps, batch 8 of 256x256, Adam at 1e-4, the
+  widths "low" for the five lower of `LMBDAS` and "high" (192/320) for
   the three others; re-trainings take 4 to 5 M steps. Models for MS-SSIM start
   from those for MSE, with a tenth of the learning rate.
 
@@ -40,9 +40,10 @@ def bmshj2018(model, variant, expected):
     variant: "low", "high", "narrow" or "tiny".
     expected: from distortion to dict of bpp, psnr, ms_ssim at `LMBDAS`, of the
       re-trained models of CompressAI 1.2 (results/image/kodak).
+    low: widths of the variant of that name.
   """
   num_filters, latent_depth = {
-      "low": (128, 192), "high": (192, 320), "narrow": (64, 96), "tiny": (8, 12),
+      "low": low, "high": (192, 320), "narrow": (64, 96), "tiny": (8, 12),
   }[variant]
   config = base(model, num_filters=num_filters, latent_depth=latent_depth)
   config.train.lmbda = LMBDAS["mse"][5 if variant == "high" else 3]

@@ -1,7 +1,8 @@
 """Latent codecs: quantise a latent, price it, and write it as bits."""
 
+from tfc_models.entropy_models.autoregressive import AutoregressiveCodec
 from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.entropy_models.factorized import FactorizedCodec
+from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.gaussian import (
     NUM_SCALES,
     SCALE_MAX,
@@ -9,6 +10,8 @@ from tfc_models.entropy_models.gaussian import (
     GaussianCodec,
     GaussianParams,
     index_from_scale,
+    integer_bits,
+    params_from_integers,
     scale_from_index,
 )
 
@@ -16,10 +19,14 @@ __all__ = [
     "NUM_SCALES",
     "SCALE_MAX",
     "SCALE_MIN",
+    "SYMBOL_LIMIT",
+    "AutoregressiveCodec",
     "FactorizedCodec",
     "GaussianCodec",
     "GaussianParams",
     "LatentCodec",
     "index_from_scale",
+    "integer_bits",
+    "params_from_integers",
     "scale_from_index",
 ]

@@ -37,6 +37,30 @@ class GaussianParams(NamedTuple):
   loc: Optional[tf.Tensor] = None
 
 
+# A network of integers (layers.exact) that predicts params: one unit of the real
+# network is 8 steps of the scale table, about a factor of e; means count in 1/64.
+_INDEX_BITS = 3
+_MEAN_BITS = 6
+
+
+def integer_bits(channels, means):
+  """Returns the bits of each output of an integer network that predicts params.
+
+  Args:
+    channels: of the latent.
+    means: whether means follow the indexes.
+  """
+  return [_INDEX_BITS] * channels + [_MEAN_BITS] * (channels if means else 0)
+
+
+def params_from_integers(outputs, means):
+  """Returns the `GaussianParams`, equal on every machine, of such outputs."""
+  if not means:
+    return GaussianParams(outputs)
+  indexes, loc = tf.split(outputs, 2, axis=-1)
+  return GaussianParams(indexes, loc * 2.0**-_MEAN_BITS)
+
+
 def scale_from_index(index):
   """Returns the standard deviation at `index`: 64 steps, 0.11 to 256, log."""
   return SCALE_MIN * tf.exp(_LOG_STEP * index)
@@ -75,30 +99,28 @@ class GaussianCodec(LatentCodec):
   def __call__(self, y, params, noise=None):
     indexes, loc = params
     if noise is None:
-      y_hat, residual = self._quantize(y, params)
-      indexes = self._table_indexes(indexes)
+      y_hat, residual = self.quantize(y, params)
+      indexes = self.table_indexes(params)
     else:
       y_tilde = y + noise.uniform(y, self.name)
       if self.reconstruction == "noise":
         y_hat = y_tilde
       else:
-        y_hat = y + tf.stop_gradient(self._quantize(y, params)[0] - y)
+        y_hat = y + tf.stop_gradient(self.quantize(y, params)[0] - y)
       residual = y_tilde if loc is None else y_tilde - loc
       indexes = quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0)
     bits = _bits(residual, scale_from_index(tf.cast(indexes, tf.float32)))
     return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3))
 
   def compress(self, y, params):
-    y_hat, symbols = self._quantize(y, params)
+    y_hat, symbols = self.quantize(y, params)
     strings = self.tables.encode(
-        tf.cast(symbols, tf.int32), self._table_indexes(params.indexes))
+        tf.cast(symbols, tf.int32), self.table_indexes(params))
     return strings, y_hat
 
   def decompress(self, strings, shape, params):
-    indexes = self._table_indexes(params.indexes)
-    indexes = tf.ensure_shape(indexes, [None, *shape])
-    symbols = tf.cast(self.tables.decode(strings, indexes), tf.float32)
-    return symbols if params.loc is None else symbols + params.loc
+    indexes = tf.ensure_shape(self.table_indexes(params), [None, *shape])
+    return self.reconstruct(self.tables.decode(strings, indexes), params)
 
   def fix_tables(self):
     self.tables.build(lambda: tfc.LocationScaleIndexedEntropyModel(
@@ -107,20 +129,21 @@ class GaussianCodec(LatentCodec):
         coding_rank=3, compression=True, stateless=True, tail_mass=2**-12,
         range_coder_precision=PRECISION))
 
-  def _quantize(self, y, params):
-    """Returns y_hat and the float valued integer symbols."""
+  def quantize(self, y, params):
+    """Returns y_hat and the symbols, integers carried by floats."""
     loc = params.loc
     residual = y if loc is None else y - loc
     symbols = tf.round(residual)
     if self.distortion_weight:
-      symbols = self._spare_bits(residual, symbols, params.indexes)
+      symbols = self._spare_bits(
+          residual, symbols, self.table_indexes(params))
     symbols = tf.clip_by_value(symbols, -_SYMBOL_LIMIT, _SYMBOL_LIMIT)
     return (symbols if loc is None else symbols + loc), symbols
 
   def _spare_bits(self, residual, symbols, indexes):
     """Moves symbols towards zero where the bits outweigh the error."""
     distance, nearest = tf.abs(residual), tf.abs(symbols)
-    row = self._table_indexes(indexes) * (_LAST_THRESHOLD + 1)
+    row = indexes * (_LAST_THRESHOLD + 1)
     column = tf.cast(tf.minimum(nearest, float(_LAST_THRESHOLD)), tf.int32)
     saved = tf.gather(tf.constant(_SAVED_BITS), row + column)
     # n - 1 is better than n if (d - n + 1)^2 - (d - n)^2 is worth less than it
@@ -130,9 +153,16 @@ class GaussianCodec(LatentCodec):
         nearest > 0.0, self.distortion_weight * worse < saved)
     return tf.where(move, symbols - tf.sign(symbols), symbols)
 
-  def _table_indexes(self, indexes):
-    indexes = tf.clip_by_value(tf.round(indexes), 0.0, NUM_SCALES - 1.0)
+  def table_indexes(self, params):
+    """Returns the number of the table of each symbol, int32."""
+    indexes = tf.clip_by_value(
+        tf.round(params.indexes), 0.0, NUM_SCALES - 1.0)
     return tf.cast(indexes, tf.int32)
+
+  def reconstruct(self, symbols, params):
+    """Returns the y_hat of int32 symbols."""
+    symbols = tf.cast(symbols, tf.float32)
+    return symbols if params.loc is None else symbols + params.loc
 
 
 def _bits(residual, scale):

@@ -58,24 +58,45 @@ class RangeTables(tf.Module):
       RuntimeError: if the tables have not been built: save the model first,
         or call `fix_tables`.
     """
-    self._check()
-    symbols -= tf.gather(self.cdf_offset, indexes)
-    handle = tfc.create_range_encoder(tf.shape(symbols)[:1], self.cdf)
-    handle = tfc.entropy_encode_index(handle, indexes, symbols)
-    return tfc.entropy_encode_finalize(handle)
+    handle = self.create_encoder(tf.shape(symbols)[:1])
+    return self.finish(self.encode_more(handle, symbols, indexes))
 
   def decode(self, strings, indexes):
     """Returns the symbols, (B, ...) int32, that `encode` turned to `strings`.
 
     The coder cannot notice a damaged string; the container's checksum does.
     """
-    self._check()
-    handle = tfc.create_range_decoder(strings, self.cdf)
+    return self.decode_more(self.create_decoder(strings), indexes)[1]
+
+  # Piece by piece, for codecs that must know some symbols to price the next.
+
+  def create_encoder(self, shape):
+    """Returns the handle of an encoder of `shape`, (1,) int32, strings."""
+    self.check()
+    return tfc.create_range_encoder(shape, self.cdf)
+
+  def encode_more(self, handle, symbols, indexes):
+    """Returns the handle after further symbols, (B, ...), as of `encode`."""
+    return tfc.entropy_encode_index(
+        handle, indexes, symbols - tf.gather(self.cdf_offset, indexes))
+
+  def finish(self, handle):
+    """Returns the (B,) strings of an encoder."""
+    return tfc.entropy_encode_finalize(handle)
+
+  def create_decoder(self, strings):
+    """Returns the handle of a decoder of (B,) strings."""
+    self.check()
+    return tfc.create_range_decoder(strings, self.cdf)
+
+  def decode_more(self, handle, indexes):
+    """Returns the handle and the next symbols, shaped like `indexes`."""
     handle, symbols = tfc.entropy_decode_index(
         handle, indexes, tf.shape(indexes)[1:], tf.int32)
-    return symbols + tf.gather(self.cdf_offset, indexes)
+    return handle, symbols + tf.gather(self.cdf_offset, indexes)
 
-  def _check(self):
+  def check(self):
+    """Raises RuntimeError if there are no tables yet; in graphs it cannot."""
     if tf.executing_eagerly() and not tf.size(self.cdf_offset):
       raise RuntimeError(
           "This model has no range coding tables yet: call `fix_tables()` "

@@ -134,9 +134,13 @@ class CompressionModel(tf.keras.Model, abc.ABC):
         module for module in self.submodules if isinstance(module, LatentCodec)]
 
   def fix_tables(self):
-    """Builds all range coding tables; done whenever the model is saved."""
-    for codec in self.latent_codecs():
-      codec.fix_tables()
+    """Builds all that coding takes as integers; done whenever the model is saved.
+
+    That is the tables of latent codecs, and the scales of `layers.exact`.
+    """
+    for module in self.submodules:
+      if hasattr(module, "fix_tables"):
+        module.fix_tables()
 
   def build_variables(self):
     """Creates all variables, by running a black image of the least size."""

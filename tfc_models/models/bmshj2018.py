@@ -4,9 +4,11 @@ import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.entropy_models import (
+    SYMBOL_LIMIT,
     FactorizedCodec,
     GaussianCodec,
-    GaussianParams,
+    integer_bits,
+    params_from_integers,
 )
 from tfc_models.models import base
 from tfc_models.transforms import gdn_conv, hyper
@@ -23,6 +25,8 @@ class ScaleHyperprior(base.CompressionModel):
   Args:
     num_filters: N in the paper, width of the hidden layers and of z.
     latent_depth: M in the paper, channels of y.
+    exact: whether the hyper synthesis is an integer network, without which
+      streams decode only where they were made.
 
   Source: Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression
     with a scale hyperprior", ICLR 2018, arXiv:1802.01436.
@@ -32,12 +36,14 @@ class ScaleHyperprior(base.CompressionModel):
   downsampling_factor = 64  # 16 down to y, 4 more down to z.
   latents = ("z", "y")
 
-  def __init__(self, *, num_filters=128, latent_depth=192):
+  def __init__(self, *, num_filters=128, latent_depth=192, exact=True):
     super().__init__()
     self.analysis_transform = gdn_conv.analysis_5x5(num_filters, latent_depth)
     self.synthesis_transform = gdn_conv.synthesis_5x5(num_filters)
     self.hyper_analysis_transform = hyper.analysis(num_filters)
-    self.hyper_synthesis_transform = hyper.synthesis(num_filters, latent_depth)
+    self.hyper_synthesis_transform = hyper.synthesis(
+        (num_filters, num_filters), integer_bits(latent_depth, means=False),
+        SYMBOL_LIMIT, exact)
     self.z_codec = FactorizedCodec(num_filters, name="z")
     self.y_codec = GaussianCodec(name="y")
 
@@ -66,4 +72,5 @@ class ScaleHyperprior(base.CompressionModel):
     return self.synthesis_transform(y_hat)
 
   def _params(self, z_hat):
-    return GaussianParams(self.hyper_synthesis_transform(z_hat))
+    return params_from_integers(
+        self.hyper_synthesis_transform(z_hat), means=False)

@@ -2,31 +2,53 @@
 
 import tensorflow as tf
 
+from tfc_models.layers import ExactConv2D, ExactConv2DTranspose
 
-def analysis(num_filters, name="hyper_analysis_transform"):
-  """Returns |y| to z, down by 4.
+
+def analysis(num_filters, activation="relu", name="hyper_analysis_transform"):
+  """Returns |y|, or y, to z, down by 4.
+
+  Args:
+    num_filters: N, of each layer.
+    activation: "relu" in Balle et al., who take |y|; leaky ReLU in Minnen et
+      al., who take y.
 
   Source: Balle et al., ICLR 2018, arXiv:1802.01436, figure 4.
   """
   conv = tf.keras.layers.Conv2D
   return tf.keras.Sequential([
-      conv(num_filters, 3, 1, padding="same", activation="relu", name="conv_0"),
-      conv(num_filters, 5, 2, padding="same", activation="relu", name="conv_1"),
+      conv(num_filters, 3, 1, padding="same", activation=activation, name="conv_0"),
+      conv(num_filters, 5, 2, padding="same", activation=activation, name="conv_1"),
       conv(num_filters, 5, 2, padding="same", name="conv_2"),
   ], name=name)
 
 
-def synthesis(num_filters, latent_depth, name="hyper_synthesis_transform"):
-  """Returns z_hat to one number per element of y, up by 4.
+def synthesis(widths, out_bits, input_limit, exact=True, activation=None,
+              name="hyper_synthesis_transform"):
+  """Returns the integers z_hat to integers that price y, up by 4.
 
-  Source: Balle et al., ICLR 2018, arXiv:1802.01436, figure 4.
-  Departs: the last layer is linear and means the index of a scale on a log
-    axis; the paper's ends in a ReLU and means the scale.
+  Equal on every machine, so that they may select the tables of y.
+
+  Args:
+    widths: of the two hidden layers: (N, N) in Balle et al., (M, 3 M / 2) in
+      Minnen et al.
+    out_bits: one for each output channel, see `layers.exact` and
+      `entropy_models.integer_bits`.
+    input_limit: the largest absolute value in z_hat.
+    exact: see `layers.exact`.
+    activation: of the last layer: None, or "clip" if another network follows.
+
+  Source: Balle et al., ICLR 2018, arXiv:1802.01436, figure 4; with means:
+    Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, table 1.
+  Departs: an integer network (`layers.exact`) with leaky ReLU of slope 1/4; the
+    last layer is linear and means the index of a scale on a log axis, the papers'
+    means the scale.
   """
-  conv = tf.keras.layers.Conv2D
-  up = tf.keras.layers.Conv2DTranspose
   return tf.keras.Sequential([
-      up(num_filters, 5, 2, padding="same", activation="relu", name="conv_0"),
-      up(num_filters, 5, 2, padding="same", activation="relu", name="conv_1"),
-      conv(latent_depth, 3, 1, padding="same", name="conv_2"),
+      ExactConv2DTranspose(
+          widths[0], 5, 2, in_bits=0, input_limit=input_limit, exact=exact,
+          name="conv_0"),
+      ExactConv2DTranspose(widths[1], 5, 2, exact=exact, name="conv_1"),
+      ExactConv2D(len(out_bits), 3, activation=activation, out_bits=out_bits,
+                  exact=exact, name="conv_2"),
   ], name=name)

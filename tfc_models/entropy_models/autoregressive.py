@@ -1,0 +1,175 @@
+"""Latent codecs that predict each site from those coded before it."""
+
+import tensorflow as tf
+
+from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.ops import wavefront
+
+
+class AutoregressiveCodec(LatentCodec):
+  """Codes a latent front by front, each from side information and its context.
+
+  Sender and receiver walk the same fronts with the same arithmetic; they differ in
+  a single function, which codes or reads the symbols of a front.
+
+  Args:
+    codec: codes the symbols, such as `GaussianCodec`; the noise of training goes
+      by its name.
+    network: of integers, see `transforms.context.ContextNetwork`: `offsets` of its
+      context, `depth` of the latent, `__call__(y_hat, side)` for all sites at once,
+      and `prepared()`, the same function of the context of single sites.
+    to_params: from outputs of the network to params of `codec`.
+
+  Source: Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, section 3.
+  Departs: symbols lie in the stream by fronts, not in raster order; what each is
+    conditioned on is the same.
+  """
+
+  def __init__(self, codec, network, to_params):
+    super().__init__(f"{codec.name}_walk", codec.reconstruction)
+    self.codec = codec
+    self.network = network
+    self.to_params = to_params
+    self._graphs = {}
+
+  def __call__(self, y, side=None, noise=None):
+    """As of `LatentCodec`; `side` is (B, H, W, D), integers carried by floats."""
+    if not self.network.built:
+      self.network(y, side)  # Creates variables, which graphs must not.
+    if noise is None:
+      bits, y_hat = self._as_graph(self._estimate, y, side)
+      return tf.ensure_shape(y_hat, y.shape), bits
+    y_tilde = y + noise.uniform(y, self.codec.name)
+    params = self.to_params(self.network(y_tilde, side))
+    return self.codec(y, params, noise)
+
+  def compress(self, y, side=None):
+    self.codec.tables.check()
+    return self._as_graph(self._encode, y, side)
+
+  def decompress(self, strings, shape, side=None):
+    self.codec.tables.check()
+    return self._as_graph(
+        self._decode, strings, tf.constant(shape[:2], tf.int32), side)
+
+  def fix_tables(self):
+    """Does nothing: the tables are those of the codec inside."""
+
+  def _as_graph(self, function, *tensors):
+    """Runs a walk as a graph, traced once for all sizes.
+
+    Integers are equal in graphs and eagerly.
+    """
+    name = function.__name__
+    if name not in self._graphs:
+      self._graphs[name] = tf.function(
+          function, autograph=False, input_signature=[
+              tf.TensorSpec(
+                  [None] * (len(x.shape) - 1) + x.shape[-1:].as_list()
+                  if len(x.shape) == 4 else [None] * len(x.shape), x.dtype)
+              for x in tensors])
+    return self._graphs[name](*tensors)
+
+  def _estimate(self, y, side):
+    values = _sites_first(y)
+
+    def visit(bits, sites, params):
+      front = tf.transpose(tf.gather(values, sites), [1, 0, 2])
+      # As an image of one row.
+      y_hat, more = self.codec(front[:, None], _as_row(params))
+      return bits + more, y_hat[:, 0]
+
+    return self._walk(
+        tf.shape(y)[1:3], side, visit, tf.zeros(tf.shape(y)[:1]))
+
+  def _encode(self, y, side):
+    values, tables = _sites_first(y), self.codec.tables
+
+    def visit(handle, sites, params):
+      front = tf.transpose(tf.gather(values, sites), [1, 0, 2])
+      y_hat, symbols = self.codec.quantize(front, params)
+      handle = tables.encode_more(
+          handle, tf.cast(symbols, tf.int32), self.codec.table_indexes(params))
+      return handle, y_hat
+
+    handle, y_hat = self._walk(
+        tf.shape(y)[1:3], side, visit, tables.create_encoder(tf.shape(y)[:1]))
+    return tables.finish(handle), y_hat
+
+  def _decode(self, strings, shape, side):
+    tables = self.codec.tables
+
+    def visit(handle, sites, params):
+      del sites
+      handle, symbols = tables.decode_more(
+          handle, self.codec.table_indexes(params))
+      return handle, self.codec.reconstruct(symbols, params)
+
+    _, y_hat = self._walk(shape, side, visit, tables.create_decoder(strings))
+    return y_hat
+
+  def _walk(self, shape, side, visit, state):
+    """Fills y_hat front by front.
+
+    Args:
+      shape: (2,) int32, height and width of the latent.
+      side: (B, H, W, D).
+      visit: (state, sites, params) to (state, y_hat), all of one front: the sites
+        are numbers in raster order, (n,), y_hat is (B, n, C).
+      state: tensor that the visits hand on.
+
+    Returns:
+      state and y_hat, (B, H, W, C).
+    """
+    height, width = shape[0], shape[1]
+    batch, depth = tf.shape(side)[0], self.network.depth
+    offsets = self.network.offsets
+    margin = max(max(-row, abs(column)) for row, column in offsets)
+    rows, columns, splits = wavefront.fronts(
+        height, width, wavefront.slope(offsets))
+    # Sites first, so that a front is a gather and a scatter of rows; zeros around.
+    stride = width + 2 * margin
+    places = (rows + margin) * stride + columns + margin
+    taps = tf.stack([row * stride + column for row, column in offsets])
+    sites = rows * width + columns
+    side = _sites_first(side)
+    predict = self.network.prepared()
+
+    def step(front, grid, state):
+      chosen = slice(splits[front], splits[front + 1])
+      place, site = places[chosen], sites[chosen]
+      context = tf.gather(grid, place[:, None] + taps)  # (n, taps, B, C)
+      context = tf.reshape(
+          tf.transpose(context, [2, 0, 1, 3]),
+          [batch, tf.size(site), len(offsets) * depth])
+      params = self.to_params(predict(
+          context, tf.transpose(tf.gather(side, site), [1, 0, 2])))
+      state, y_hat = visit(state, site, params)
+      grid = tf.tensor_scatter_nd_update(
+          grid, place[:, None], tf.transpose(y_hat, [1, 0, 2]))
+      return front + 1, grid, state
+
+    _, grid, state = tf.while_loop(
+        lambda front, *_: front < tf.size(splits) - 1, step,
+        [tf.constant(0), tf.zeros(
+            [(height + 2 * margin) * stride, batch, depth]), state],
+        shape_invariants=[
+            tf.TensorShape([]), tf.TensorShape([None, None, depth]),
+            state.shape])
+    grid = tf.reshape(grid, [height + 2 * margin, stride, batch, depth])
+    grid = grid[margin:margin + height, margin:margin + width]
+    return state, tf.transpose(grid, [2, 0, 1, 3])
+
+
+def _sites_first(x):
+  """(B, H, W, C) to (H * W, B, C)."""
+  shape = tf.shape(x)
+  return tf.reshape(
+      tf.transpose(x, [1, 2, 0, 3]),
+      [shape[1] * shape[2], shape[0], x.shape[-1]])
+
+
+def _as_row(params):
+  """Gives (B, n, C) params the rank of an image."""
+  return type(params)(*(
+      None if value is None else value[:, None] for value in params))

@@ -1,0 +1,223 @@
+"""Convolutions of integers, whose results are equal on every machine.
+
+A layer takes integers and returns integers, carried by float32: entries of the
+kernel are at most 127, activations at most 255, and every sum of products stays
+below 2**24, so that each order of summation, instruction set, compiler and
+device gives the same result. Networks of such layers may select the tables of an
+entropy decoder.
+
+Source: Balle, Johnston, Minnen, "Integer networks for data compression with
+  latent-variable models", ICLR 2019.
+Departs: scales are powers of two and not learned; activations are leaky ReLU
+  with a slope of 1/4, an exact product, or none.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
+from tfc_models.ops import quantize
+
+KERNEL_LIMIT = 127.0
+ACTIVATION_LIMIT = 255.0
+# Smallest and largest output by activation.
+_LIMITS = {"leaky": (-64.0, ACTIVATION_LIMIT),
+           "clip": (-ACTIVATION_LIMIT, ACTIVATION_LIMIT), None: None}
+# Exact in float32, whatever the order of summation.
+_SUM_LIMIT = 2.0**24
+# Kernels of zeros need no more.
+_MOST_KERNEL_BITS = 14
+# Sets the slope of what is negative, 2**-2, which is exact.
+_SLOPE_BITS = 2
+
+
+class _Exact:
+  """Common part, in front of a `ScaledConv`.
+
+  With x the integers that come in, output channel c is
+
+      round(2**-shift_c (sum kernel_c x + bias_c)), clipped if there is an activation
+
+  kernel_c = round(2**kernel_bits_c kernel), where `kernel` is rounded to half
+  precision first, so that weights stored in either precision are one network. In
+  units of the real network an input stands for 2**-in_bits of itself, an output
+  for 2**-out_bits: shift_c = in_bits + kernel_bits_c - out_bits_c. Training rounds
+  likewise, with the gradient of the identity. `fix_tables` sets kernel_bits.
+
+  Args:
+    filters, kernel_size, strides, name: as of `ScaledConv2D`.
+    activation: "leaky", leaky ReLU with slope 1/4, clipped to -64..255; "clip",
+      linear, clipped to -255..255; None, linear and unbounded, for the last layer
+      of a network.
+    in_bits: int.
+    out_bits: int, or a sequence of one for each output channel.
+    input_limit: the largest absolute value of an input.
+    rate: as of `ScaledConv2D`; None for entries that are not scaled.
+    exact: False gives the real network in the same units, neither rounded nor
+      clipped, to start from and to compare with.
+  """
+
+  def __init__(self, filters, kernel_size, strides=1, *, activation="leaky",
+               in_bits=4, out_bits=4, input_limit=ACTIVATION_LIMIT, rate=None,
+               exact=True, name=None):
+    super().__init__(filters, kernel_size, strides, rate=rate, name=name)
+    self.kind = activation
+    self.in_bits = in_bits
+    self.out_bits = np.broadcast_to(np.int32(out_bits), [filters])
+    self.input_limit = input_limit
+    self.exact = exact
+
+  def build(self, input_shape):
+    fan_in = self._fan_in(input_shape[-1])
+    if self.rate is None:
+      self.rate = math.sqrt(fan_in)
+    super().build(input_shape)
+    # A square root is rounded correctly on every machine, a power is not.
+    self.scale = self.rate / math.sqrt(fan_in)
+    self.kernel_bits = self.add_weight(
+        name="kernel_bits", shape=(self.filters,), dtype=tf.int32,
+        initializer="zeros", trainable=False)
+    with tf.init_scope():
+      self.fix_tables()
+
+  def call(self, x):
+    """Returns (B, H', W', filters) from (B, H, W, C), integers as floats."""
+    kernel, bias = self.integers()
+    return self._finish(self._convolve(x, kernel), bias)
+
+  def _finish(self, total, bias):
+    """Returns the outputs of sums of products, (..., filters)."""
+    if self.exact:
+      # Repairs kernels that transform on the way, such as Winograd's.
+      total = quantize.round_straight_through(total)
+    total += bias
+    factor = power_of_two(self.out_bits - self.in_bits - self.kernel_bits)
+    if self.kind == "leaky":
+      factor = tf.where(total < 0.0, factor * 2.0**-_SLOPE_BITS, factor)
+    total *= factor
+    if not self.exact:
+      return total
+    total = quantize.round_straight_through(total)
+    if self.kind is not None:
+      total = quantize.clip_towards(total, *_LIMITS[self.kind])
+    return total
+
+  def integers(self):
+    """Returns kernel and bias as they are used, integers carried by floats."""
+    bits = power_of_two(self.kernel_bits)
+    kernel = self.kernel, self.scale * self._along_filters(bits)
+    bias = self.bias, 2.0**self.in_bits * bits
+    if not self.exact:
+      return tuple(value * factor for value, factor in (kernel, bias))
+    kernel, bias = (
+        quantize.round_straight_through(_through_half(value) * factor)
+        for value, factor in (kernel, bias))
+    return quantize.clip_towards(kernel, -KERNEL_LIMIT, KERNEL_LIMIT), bias
+
+  def fix_tables(self):
+    """Gives each kernel as many bits as the limits of entries and sums allow.
+
+    Afterwards no sum can leave the range in which float32 is exact, whatever
+    comes in.
+    """
+    most = tf.reduce_max(
+        tf.abs(_through_half(self.kernel)), self._all_but_filters()).numpy()
+    bits = np.full([self.filters], _MOST_KERNEL_BITS)
+    while np.any(too_large := most * self.scale * 2.0**bits > KERNEL_LIMIT):
+      bits = bits - too_large
+    self.kernel_bits.assign(bits)
+    while np.any(too_large := self.largest_sums() >= _SUM_LIMIT):
+      bits = bits - too_large
+      self.kernel_bits.assign(bits)
+
+  def largest_sums(self):
+    """Returns what no sum of an output channel can exceed, (filters,) floats."""
+    kernel, bias = (value.numpy().astype(np.float64) for value in self.integers())
+    return (self._largest_of_phases(np.abs(kernel)) * self.input_limit
+            + np.abs(bias))
+
+
+class ExactConv2D(_Exact, ScaledConv2D):
+  """(B, H, W, C) to (B, H / strides, W / strides, filters), zero padded."""
+
+  def at_sites(self):
+    """Returns the same function for single sites, its weights made ready once.
+
+    It takes (..., taps * C) to (..., filters); taps are those of the kernel in
+    raster order, or the offsets of a context.
+    """
+    kernel, bias = self.integers()
+    kernel = tf.reshape(tf.gather_nd(kernel, self._taps), [-1, self.filters])
+    return lambda x: self._finish(tf.linalg.matmul(x, kernel), bias)
+
+  @property
+  def _taps(self):
+    side = range(self.kernel_size)
+    return [(row, column) for row in side for column in side]
+
+  def _along_filters(self, values):
+    return values
+
+  def _all_but_filters(self):
+    return (0, 1, 2)
+
+  def _largest_of_phases(self, kernel):
+    return kernel.sum(axis=(0, 1, 2))
+
+
+class ExactContextConv2D(ExactConv2D):
+  """A convolution that sees only what comes before, in raster order.
+
+  Args:
+    offsets: list of (row, column), the taps in use, see `ops.wavefront`.
+  """
+
+  def __init__(self, filters, kernel_size, offsets, **kwargs):
+    super().__init__(filters, kernel_size, **kwargs)
+    middle = kernel_size // 2
+    mask = np.zeros([kernel_size, kernel_size, 1, 1], np.float32)
+    for row, column in offsets:
+      mask[middle + row, middle + column] = 1.0
+    self._offsets = offsets
+    self._mask = mask
+
+  def integers(self):
+    """Returns kernel and bias as they are used; no step revives a masked tap."""
+    kernel, bias = super().integers()
+    return kernel * self._mask, bias
+
+  @property
+  def _taps(self):
+    middle = self.kernel_size // 2
+    return [(middle + row, middle + column) for row, column in self._offsets]
+
+
+class ExactConv2DTranspose(_Exact, ScaledConv2DTranspose):
+  """(B, H, W, C) to (B, H * strides, W * strides, filters)."""
+
+  def _along_filters(self, values):
+    return values[:, None]
+
+  def _all_but_filters(self):
+    return (0, 1, 3)
+
+  def _largest_of_phases(self, kernel):
+    # An output sample sees one in `strides` taps a side.
+    n = self.strides
+    return np.max([
+        kernel[i::n, j::n].sum(axis=(0, 1, 3))
+        for i in range(n) for j in range(n)], axis=0)
+
+
+def power_of_two(exponents):
+  """Returns 2**exponents exactly, float32 of int32 in -126..127."""
+  # The bits of a float: no exponential function need be exact.
+  return tf.bitcast((tf.cast(exponents, tf.int32) + 127) * 2**23, tf.float32)
+
+
+@tf.custom_gradient
+def _through_half(x):
+  """Rounds to half precision, with the gradient of the identity."""
+  return tf.cast(tf.cast(x, tf.float16), tf.float32), lambda grad: grad

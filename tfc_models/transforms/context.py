@@ -1,0 +1,80 @@
+"""From what has been decoded, and side information, to params of the next sites."""
+
+import tensorflow as tf
+
+from tfc_models.layers import ACTIVATION_LIMIT, ExactContextConv2D, ExactConv2D
+from tfc_models.ops import quantize, wavefront
+
+# The context sees y_hat in units of 1/8, clipped to what 8 bits hold: +-31.9.
+_CONTEXT_BITS = 3
+
+
+class ContextNetwork(tf.keras.layers.Layer):
+  """A masked convolution of y_hat, joined with side information by 1x1 layers.
+
+  All of integers, so that every machine predicts the same from the same.
+
+  Args:
+    depth: M, channels of y_hat.
+    out_bits: one for each output channel, see `entropy_models.integer_bits`.
+    context_size: taps a side of the causal mask.
+    context_width: outputs of the masked convolution.
+    widths: of the 1x1 layers before the last.
+    exact: see `layers.exact`.
+
+  Source: Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, table 1.
+  Departs: integers; leaky ReLU has a slope of 1/4.
+  """
+
+  def __init__(self, depth, out_bits, context_size, context_width, widths,
+               exact=True, name="context_network"):
+    super().__init__(name=name)
+    self.depth = depth
+    self.exact = exact
+    self.offsets = wavefront.causal_offsets(context_size)
+    self.context = ExactContextConv2D(
+        context_width, context_size, self.offsets, activation="clip",
+        in_bits=_CONTEXT_BITS, exact=exact, name="context")
+    self.entropy_parameters = [
+        ExactConv2D(width, 1, exact=exact, name=f"parameters_{number}")
+        for number, width in enumerate(widths)]
+    self.entropy_parameters.append(ExactConv2D(
+        len(out_bits), 1, activation=None, out_bits=out_bits, exact=exact,
+        name=f"parameters_{len(widths)}"))
+
+  def call(self, y_hat, side):
+    """Returns the outputs at all sites, (B, H, W, len(out_bits)).
+
+    Args:
+      y_hat: (B, H, W, M), of which a site sees those before it.
+      side: (B, H, W, D) integers in -255..255, in units of 1/16.
+    """
+    x = tf.concat([side, self.context(self._fixed(y_hat))], axis=-1)
+    for layer in self.entropy_parameters:
+      x = layer(x)
+    return x
+
+  def prepared(self):
+    """Returns the same function of single sites; weights are made ready once.
+
+    The function takes contexts, (B, n, taps * M) of y_hat in the order of
+    `offsets`, and side, (B, n, D), to (B, n, len(out_bits)).
+    """
+    context = self.context.at_sites()
+    parameters = [layer.at_sites() for layer in self.entropy_parameters]
+
+    def predict(neighbours, side):
+      x = tf.concat([side, context(self._fixed(neighbours))], axis=-1)
+      for layer in parameters:
+        x = layer(x)
+      return x
+
+    return predict
+
+  def _fixed(self, y_hat):
+    y_hat *= 2.0**_CONTEXT_BITS
+    if not self.exact:
+      return y_hat
+    return quantize.clip_towards(
+        quantize.round_straight_through(y_hat),
+        -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
