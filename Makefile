@@ -14,7 +14,7 @@ demo: .venv/demo.stamp
 
 test: .venv/test.stamp
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 install: .venv/demo.stamp
 

@@ -175,6 +175,7 @@ def undisturbed(tmp_path_factory):
   return folder / "images", folder / "out"
 
 
+@pytest.mark.xdist_group("interruption")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_continues_to_the_same_result(
     sent, undisturbed, tmp_path):

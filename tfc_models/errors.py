@@ -42,3 +42,7 @@ class UnknownModelError(BitstreamError):
 
 class WrongWeightsError(BitstreamError):
   """The weights that wrote the file are not here: point to them."""
+
+
+class DesyncError(BitstreamError):
+  """The entropy model here differs from that of the encoder."""

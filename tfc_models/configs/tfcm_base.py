@@ -17,7 +17,7 @@ def get_config(variant="default"):
       "tiny": dict(width=8, analysis_blocks=1, synthesis_blocks=1,
                    hyper_width=8, hyper_depth=4, distortion_weight=20.0),
   }
-  config = common.base("tfcm-base", **widths[variant])
+  config = common.base("tfcm-base", exact=True, **widths[variant])
   # The network has a receptive field of about 100 pixels; small patches give
   # more of them for the same time.
   config.data.patch_size = 128

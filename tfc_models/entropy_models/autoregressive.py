@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfc_models.entropy_models import digest
 from tfc_models.entropy_models.base import LatentCodec
 from tfc_models.ops import wavefront
 
@@ -45,12 +46,16 @@ class AutoregressiveCodec(LatentCodec):
 
   def compress(self, y, side=None):
     self.codec.tables.check()
-    return self._as_graph(self._encode, y, side)
+    strings, y_hat, indexes = self._as_graph(self._encode, y, side)
+    return digest.append(strings, indexes), y_hat
 
   def decompress(self, strings, shape, side=None):
     self.codec.tables.check()
-    return self._as_graph(
+    strings, digests = digest.split(strings)
+    y_hat, indexes = self._as_graph(
         self._decode, strings, tf.constant(shape[:2], tf.int32), side)
+    digest.check(digests, indexes)
+    return y_hat
 
   def fix_tables(self):
     """Does nothing: the tables are those of the codec inside."""
@@ -73,40 +78,42 @@ class AutoregressiveCodec(LatentCodec):
   def _estimate(self, y, side):
     values = _sites_first(y)
 
-    def visit(bits, sites, params):
+    def visit(bits, sites, params, indexes):
+      del indexes
       front = tf.transpose(tf.gather(values, sites), [1, 0, 2])
       # As an image of one row.
       y_hat, more = self.codec(front[:, None], _as_row(params))
       return bits + more, y_hat[:, 0]
 
-    return self._walk(
+    bits, y_hat, _ = self._walk(
         tf.shape(y)[1:3], side, visit, tf.zeros(tf.shape(y)[:1]))
+    return bits, y_hat
 
   def _encode(self, y, side):
     values, tables = _sites_first(y), self.codec.tables
 
-    def visit(handle, sites, params):
+    def visit(handle, sites, params, indexes):
       front = tf.transpose(tf.gather(values, sites), [1, 0, 2])
       y_hat, symbols = self.codec.quantize(front, params)
       handle = tables.encode_more(
-          handle, tf.cast(symbols, tf.int32), self.codec.table_indexes(params))
+          handle, tf.cast(symbols, tf.int32), indexes)
       return handle, y_hat
 
-    handle, y_hat = self._walk(
+    handle, y_hat, indexes = self._walk(
         tf.shape(y)[1:3], side, visit, tables.create_encoder(tf.shape(y)[:1]))
-    return tables.finish(handle), y_hat
+    return tables.finish(handle), y_hat, indexes
 
   def _decode(self, strings, shape, side):
     tables = self.codec.tables
 
-    def visit(handle, sites, params):
+    def visit(handle, sites, params, indexes):
       del sites
-      handle, symbols = tables.decode_more(
-          handle, self.codec.table_indexes(params))
+      handle, symbols = tables.decode_more(handle, indexes)
       return handle, self.codec.reconstruct(symbols, params)
 
-    _, y_hat = self._walk(shape, side, visit, tables.create_decoder(strings))
-    return y_hat
+    _, y_hat, indexes = self._walk(
+        shape, side, visit, tables.create_decoder(strings))
+    return y_hat, indexes
 
   def _walk(self, shape, side, visit, state):
     """Fills y_hat front by front.
@@ -114,12 +121,13 @@ class AutoregressiveCodec(LatentCodec):
     Args:
       shape: (2,) int32, height and width of the latent.
       side: (B, H, W, D).
-      visit: (state, sites, params) to (state, y_hat), all of one front: the sites
-        are numbers in raster order, (n,), y_hat is (B, n, C).
+      visit: (state, sites, params, indexes) to (state, y_hat), all of one front:
+        the sites are numbers in raster order, (n,); indexes of tables and y_hat
+        are (B, n, C).
       state: tensor that the visits hand on.
 
     Returns:
-      state and y_hat, (B, H, W, C).
+      state; y_hat, (B, H, W, C); indexes, (B, H * W, C) int32, by fronts.
     """
     height, width = shape[0], shape[1]
     batch, depth = tf.shape(side)[0], self.network.depth
@@ -135,7 +143,7 @@ class AutoregressiveCodec(LatentCodec):
     side = _sites_first(side)
     predict = self.network.prepared()
 
-    def step(front, grid, state):
+    def step(front, grid, used, state):
       chosen = slice(splits[front], splits[front + 1])
       place, site = places[chosen], sites[chosen]
       context = tf.gather(grid, place[:, None] + taps)  # (n, taps, B, C)
@@ -144,21 +152,27 @@ class AutoregressiveCodec(LatentCodec):
           [batch, tf.size(site), len(offsets) * depth])
       params = self.to_params(predict(
           context, tf.transpose(tf.gather(side, site), [1, 0, 2])))
-      state, y_hat = visit(state, site, params)
+      indexes = self.codec.table_indexes(params)
+      used = used.write(front, tf.transpose(indexes, [1, 0, 2]))
+      state, y_hat = visit(state, site, params, indexes)
       grid = tf.tensor_scatter_nd_update(
           grid, place[:, None], tf.transpose(y_hat, [1, 0, 2]))
-      return front + 1, grid, state
+      return front + 1, grid, used, state
 
-    _, grid, state = tf.while_loop(
-        lambda front, *_: front < tf.size(splits) - 1, step,
-        [tf.constant(0), tf.zeros(
-            [(height + 2 * margin) * stride, batch, depth]), state],
+    count = tf.size(splits) - 1
+    grid = tf.zeros([(height + 2 * margin) * stride, batch, depth])
+    used = tf.TensorArray(
+        tf.int32, count, infer_shape=False, element_shape=[None, None, depth])
+    _, grid, used, state = tf.while_loop(
+        lambda front, *_: front < count, step,
+        [tf.constant(0), grid, used, state],
         shape_invariants=[
             tf.TensorShape([]), tf.TensorShape([None, None, depth]),
-            state.shape])
+            tf.TensorShape(None), state.shape])
     grid = tf.reshape(grid, [height + 2 * margin, stride, batch, depth])
     grid = grid[margin:margin + height, margin:margin + width]
-    return state, tf.transpose(grid, [2, 0, 1, 3])
+    return (state, tf.transpose(grid, [2, 0, 1, 3]),
+            tf.transpose(used.concat(), [1, 0, 2]))
 
 
 def _sites_first(x):

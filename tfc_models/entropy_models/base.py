@@ -63,6 +63,9 @@ class LatentCodec(tf.Module, abc.ABC):
       shape: (H, W, C) of the latent.
       params: the params that `compress` was given, equal to the last bit in
         all that selects a table.
+
+    Raises:
+      DesyncError: if they were not.
     """
 
   @abc.abstractmethod

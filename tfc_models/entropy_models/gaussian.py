@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from tfc_models.entropy_models import digest
 from tfc_models.entropy_models.base import LatentCodec
 from tfc_models.entropy_models.tables import PRECISION, RangeTables
 from tfc_models.ops import quantize
@@ -114,13 +115,16 @@ class GaussianCodec(LatentCodec):
 
   def compress(self, y, params):
     y_hat, symbols = self.quantize(y, params)
-    strings = self.tables.encode(
-        tf.cast(symbols, tf.int32), self.table_indexes(params))
-    return strings, y_hat
+    indexes = self.table_indexes(params)
+    strings = self.tables.encode(tf.cast(symbols, tf.int32), indexes)
+    return digest.append(strings, indexes), y_hat
 
   def decompress(self, strings, shape, params):
+    strings, digests = digest.split(strings)
     indexes = tf.ensure_shape(self.table_indexes(params), [None, *shape])
-    return self.reconstruct(self.tables.decode(strings, indexes), params)
+    symbols = self.tables.decode(strings, indexes)
+    digest.check(digests, indexes)
+    return self.reconstruct(symbols, params)
 
   def fix_tables(self):
     self.tables.build(lambda: tfc.LocationScaleIndexedEntropyModel(

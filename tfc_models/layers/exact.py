@@ -25,6 +25,8 @@ ACTIVATION_LIMIT = 255.0
 # Smallest and largest output by activation.
 _LIMITS = {"leaky": (-64.0, ACTIVATION_LIMIT),
            "clip": (-ACTIVATION_LIMIT, ACTIVATION_LIMIT), None: None}
+# What carries the integers within sums of products.
+CARRIER = tf.float32
 # Exact in float32, whatever the order of summation.
 _SUM_LIMIT = 2.0**24
 # Kernels of zeros need no more.
@@ -85,7 +87,8 @@ class _Exact:
   def call(self, x):
     """Returns (B, H', W', filters) from (B, H, W, C), integers as floats."""
     kernel, bias = self.integers()
-    return self._finish(self._convolve(x, kernel), bias)
+    total = self._convolve(tf.cast(x, CARRIER), tf.cast(kernel, CARRIER))
+    return self._finish(tf.cast(total, tf.float32), bias)
 
   def _finish(self, total, bias):
     """Returns the outputs of sums of products, (..., filters)."""
@@ -149,8 +152,10 @@ class ExactConv2D(_Exact, ScaledConv2D):
     raster order, or the offsets of a context.
     """
     kernel, bias = self.integers()
-    kernel = tf.reshape(tf.gather_nd(kernel, self._taps), [-1, self.filters])
-    return lambda x: self._finish(tf.linalg.matmul(x, kernel), bias)
+    kernel = tf.cast(tf.gather_nd(kernel, self._taps), CARRIER)
+    kernel = tf.reshape(kernel, [-1, self.filters])
+    return lambda x: self._finish(tf.cast(tf.linalg.matmul(
+        tf.cast(x, CARRIER), kernel), tf.float32), bias)
 
   @property
   def _taps(self):

@@ -18,12 +18,17 @@ import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.entropy_models import (
+    SYMBOL_LIMIT,
     FactorizedCodec,
     GaussianCodec,
     GaussianParams,
     index_from_scale,
+    integer_bits,
+    params_from_integers,
 )
 from tfc_models.layers import (
+    ExactConv2D,
+    ExactConv2DTranspose,
     ResidualBlock,
     ScaledConv2D,
     ScaledConv2DTranspose,
@@ -56,13 +61,17 @@ class TfcmBase(base.CompressionModel):
     hyper_depth: channels of z.
     distortion_weight: of the encoder, see `entropy_models.GaussianCodec`. In
       theory 6 / ln 2 = 8.7 (see `prepare`); 20 did best on trained weights.
+    exact: whether the hyper synthesis is an integer network, without which
+      streams decode only where they were made. It starts from the weights of a
+      float one (`train.init`), whose leaky ReLU has another slope.
   """
 
   downsampling_factor = 32  # 8 down to y, 4 more down to z.
   latents = ("z", "y")
 
   def __init__(self, *, width=128, analysis_blocks=1, synthesis_blocks=2,
-               hyper_width=96, hyper_depth=64, distortion_weight=0.0):
+               hyper_width=96, hyper_depth=64, distortion_weight=0.0,
+               exact=False):
     super().__init__()
     relu = tf.nn.leaky_relu
     self.analysis_transform = ScaledConv2D(
@@ -80,12 +89,8 @@ class TfcmBase(base.CompressionModel):
         ScaledConv2D(hyper_width, 5, 2, activation=relu, name="conv_1"),
         ScaledConv2D(hyper_depth, 5, 2, name="conv_2"),
     ], name="hyper_analysis_transform")
-    self.hyper_synthesis_transform = tf.keras.Sequential([
-        ScaledConv2DTranspose(hyper_width, 5, 2, activation=relu, name="conv_0"),
-        ScaledConv2DTranspose(
-            3 * hyper_width // 2, 5, 2, activation=relu, name="conv_1"),
-        ScaledConv2D(2 * DEPTH, 1, name="conv_2"),
-    ], name="hyper_synthesis_transform")
+    self.hyper_synthesis_transform = (
+        _exact_hyper_synthesis if exact else _hyper_synthesis)(hyper_width)
     self.synthesize = Graph(self._synthesize)
     # Set by `prepare`: the step of the KLT on the 0..255 scale; what brings
     # each channel of y near unit variance for the networks.
@@ -93,6 +98,11 @@ class TfcmBase(base.CompressionModel):
     self.normalizer = self._constant("normalizer", tf.ones([DEPTH]))
     # Finer (above 1) or coarser quantisation than that of `step`.
     self.gain = self._constant("gain", 1.0)
+    if exact:
+      # What the gain adds to indexes: stored, as logarithms differ.
+      self.index_offset = tf.Variable(
+          0, trainable=False, dtype=tf.int32, name="index_offset")
+    self.exact = exact
     # Narrow from the start: z begins near zero and would pay for the width.
     self.z_codec = FactorizedCodec(
         hyper_depth, name="z", reconstruction="round", init_scale=2.0)
@@ -155,6 +165,8 @@ class TfcmBase(base.CompressionModel):
     last.kernel.assign(0.1 * last.kernel)
     last.bias.assign(np.concatenate(
         [index_from_scale(scales) / _INDEX_UNIT, np.zeros(DEPTH)]))
+    if self.exact:
+      last.fix_tables()  # Its kernel is another by now.
 
   def adapt(self, old_lmbda, new_lmbda):
     """Scales the quantiser as the optimal step of `prepare` does."""
@@ -181,10 +193,49 @@ class TfcmBase(base.CompressionModel):
     return self.hyper_analysis_transform(tf.concat([y, tf.abs(y)], axis=-1))
 
   def _params(self, z_hat):
-    indexes, loc = tf.split(self.hyper_synthesis_transform(z_hat), 2, axis=-1)
-    return GaussianParams(
-        _INDEX_UNIT * indexes + index_from_scale(self.gain) - index_from_scale(1.0),
-        self.gain * loc)
+    outputs = self.hyper_synthesis_transform(z_hat)
+    if self.exact:
+      indexes, loc = params_from_integers(outputs, means=True)
+      indexes += tf.cast(self.index_offset, tf.float32)
+    else:
+      indexes, loc = tf.split(outputs, 2, axis=-1)
+      indexes = _INDEX_UNIT * indexes + self._gain_in_indexes()
+    # A float product: nothing but pixels depends on it.
+    return GaussianParams(indexes, self.gain * loc)
+
+  def fix_tables(self):
+    super().fix_tables()
+    if self.exact:
+      self.index_offset.assign(
+          tf.cast(tf.round(self._gain_in_indexes()), tf.int32))
+
+  def _gain_in_indexes(self):
+    return index_from_scale(self.gain) - index_from_scale(1.0)
+
+
+def _hyper_synthesis(width):
+  """z to indexes, in `_INDEX_UNIT`, and means of y, up by 4."""
+  relu = tf.nn.leaky_relu
+  return tf.keras.Sequential([
+      ScaledConv2DTranspose(width, 5, 2, activation=relu, name="conv_0"),
+      ScaledConv2DTranspose(
+          3 * width // 2, 5, 2, activation=relu, name="conv_1"),
+      ScaledConv2D(2 * DEPTH, 1, name="conv_2"),
+  ], name="hyper_synthesis_transform")
+
+
+def _exact_hyper_synthesis(width):
+  """The same of integers; activations were found to stay below 6."""
+  bits = {"in_bits": 5, "out_bits": 5, "rate": 8.0}
+  return tf.keras.Sequential([
+      ExactConv2DTranspose(
+          width, 5, 2, **{**bits, "in_bits": 0}, input_limit=SYMBOL_LIMIT,
+          name="conv_0"),
+      ExactConv2DTranspose(3 * width // 2, 5, 2, **bits, name="conv_1"),
+      ExactConv2D(
+          2 * DEPTH, 1, activation=None, name="conv_2",
+          **{**bits, "out_bits": integer_bits(DEPTH, means=True)}),
+  ], name="hyper_synthesis_transform")
 
 
 def _blocks(images):

@@ -131,6 +131,8 @@ def warm_start(model, path):
     raise UsageError(
         f"{path}: no variable of {info['model']} fits "
         f"{model.registered_name} with {model.arguments}")
+  # Scales of integer networks suit the kernels that have just come.
+  model.fix_tables()
   if missing:
     _LOG.warning(
         "%s has no %s; they keep their initial values", path,
