@@ -112,14 +112,14 @@ def test_a_batch_has_the_indexes_of_its_images(recipe, streams):
   for number in range(2):
     np.testing.assert_array_equal(
         both[number], model.hyper_synthesis_transform(z[number:number + 1])[0])
-  if hasattr(model, "y_coder") and recipe == "mbt2018":
+  if recipe == "mbt2018":
     depth = model.arguments["latent_depth"]
     y = tf.constant(rng.normal(0, 4, (2, 12, 16, depth)), tf.float32)
-    strings, y_hat = model.y_coder.compress(y, both)
-    one, _ = model.y_coder.compress(y[1:], both[1:])
+    strings, y_hat = model.y_codec.compress(y, both)
+    one, _ = model.y_codec.compress(y[1:], both[1:])
     assert one[0] == strings[1]
     np.testing.assert_array_equal(
-        model.y_coder.decompress(strings, (12, 16, depth), both), y_hat)
+        model.y_codec.decompress(strings, (12, 16, depth), both), y_hat)
 
 
 @pytest.mark.parametrize("recipe", EXACT)

@@ -76,7 +76,7 @@ def _candidates(arguments, original):
     if family.missing():
       raise UsageError(f"{family.name}: {family.missing()}")
     for setting in family.settings:
-      name = family.name + ("" if setting is None else f"@{setting}")
+      name = family.label(setting)
       codec = family.make(setting)
       try:
         data = codec.encode(original)

@@ -62,6 +62,10 @@ class Family(abc.ABC):
     Tools with their versions, options, weights. Cheap, and without TensorFlow.
     """
 
+  def label(self, setting):
+    """Returns what messages and pictures call the codec at a setting."""
+    return self.name if setting is None else f"{self.name}@{setting}"
+
   def missing(self):
     """Returns what has to be installed first, or None."""
     return None

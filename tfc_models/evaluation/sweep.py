@@ -126,11 +126,9 @@ def _run(tasks, store, jobs, scratch, progress, fail):
         try:
           store.append(future.result())
         except WorkerError as error:
-          setting = record["setting"]
           fail(Failure(
-              record["image"],
-              family.name + ("" if setting is None else f"@{setting}"),
-              str(error), error.trace))
+              record["image"], family.label(record["setting"]), str(error),
+              error.trace))
     finally:
       for future in futures:
         future.cancel()
