@@ -77,6 +77,10 @@ def _show(result):
           f"{result['decode'][stage]:>8.4f}")
   print(f"  {'Mpixel/s':<16} {result['encode_pixels_per_second'] / 1e6:>8.3f} "
         f"{result['decode_pixels_per_second'] / 1e6:>8.3f}")
+  for walk in result["walks"]:
+    print(f"  decoding by {walk['fronts']} fronts: arithmetic "
+          f"{walk['arithmetic']:.4f} s, range coder {walk['range coder']:.4f} s, "
+          f"overhead {walk['overhead']:.4f} s")
   if "train_step" in result:
     step = result["train_step"]
     print(f"  training step of {step['batch']} patches of {step['patch']}: "

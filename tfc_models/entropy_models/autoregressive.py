@@ -50,12 +50,24 @@ class AutoregressiveCodec(LatentCodec):
     return digest.append(strings, indexes), y_hat
 
   def decompress(self, strings, shape, side=None):
-    self.codec.tables.check()
     strings, digests = digest.split(strings)
-    y_hat, indexes = self._as_graph(
-        self._decode, strings, tf.constant(shape[:2], tf.int32), side)
+    y_hat, indexes = self.walk(strings, shape, side)
     digest.check(digests, indexes)
     return y_hat
+
+  def walk(self, strings, shape, side):
+    """Decodes without a check of digests.
+
+    Args:
+      strings: (B,) bytes, without digests.
+      shape, side: as of `decompress`.
+
+    Returns:
+      y_hat, and the numbers of the tables, (B, H * W, C) int32 by fronts.
+    """
+    self.codec.tables.check()
+    return self._as_graph(
+        self._decode, strings, tf.constant(shape[:2], tf.int32), side)
 
   def fix_tables(self):
     """Does nothing: the tables are those of the codec inside."""
@@ -132,46 +144,58 @@ class AutoregressiveCodec(LatentCodec):
     height, width = shape[0], shape[1]
     batch, depth = tf.shape(side)[0], self.network.depth
     offsets = self.network.offsets
-    margin = max(max(-row, abs(column)) for row, column in offsets)
-    rows, columns, splits = wavefront.fronts(
-        height, width, wavefront.slope(offsets))
-    # Sites first, so that a front is a gather and a scatter of rows; zeros around.
-    stride = width + 2 * margin
-    places = (rows + margin) * stride + columns + margin
-    taps = tf.stack([row * stride + column for row, column in offsets])
+    slope = wavefront.slope(offsets)
+    rows, columns, splits = wavefront.fronts(height, width, slope)
     sites = rows * width + columns
     side = _sites_first(side)
     predict = self.network.prepared()
+    # All context lies in the latest fronts, each (rows, B, C) below a margin;
+    # where a front has no site there is a zero, as outside of the image.
+    margin = max(-row for row, _ in offsets)
+    delays = [-(column + slope * row) for row, column in offsets]
+    memory = max(delays)
+    taps = (memory - tf.constant(delays)) * (margin + height) + tf.constant(
+        [margin + row for row, _ in offsets])
 
-    def step(front, grid, used, state):
+    def step(front, recent, latents, used, state):
       chosen = slice(splits[front], splits[front + 1])
-      place, site = places[chosen], sites[chosen]
-      context = tf.gather(grid, place[:, None] + taps)  # (n, taps, B, C)
+      row, site = rows[chosen], sites[chosen]
+      context = tf.gather(
+          tf.reshape(recent, [memory * (margin + height), batch, depth]),
+          row[:, None] + taps)  # (n, taps, B, C)
       context = tf.reshape(
           tf.transpose(context, [2, 0, 1, 3]),
           [batch, tf.size(site), len(offsets) * depth])
       params = self.to_params(predict(
           context, tf.transpose(tf.gather(side, site), [1, 0, 2])))
       indexes = self.codec.table_indexes(params)
-      used = used.write(front, tf.transpose(indexes, [1, 0, 2]))
       state, y_hat = visit(state, site, params, indexes)
-      grid = tf.tensor_scatter_nd_update(
-          grid, place[:, None], tf.transpose(y_hat, [1, 0, 2]))
-      return front + 1, grid, used, state
+      y_hat = tf.transpose(y_hat, [1, 0, 2])
+      # Rows of a front are consecutive; a narrow image has fronts without any.
+      first = tf.reduce_sum(row[:1])
+      newest = tf.pad(
+          y_hat, [[margin + first, height - first - tf.size(row)], [0, 0], [0, 0]])
+      return (
+          front + 1, tf.concat([recent[1:], newest[None]], axis=0),
+          latents.write(front, y_hat),
+          used.write(front, tf.transpose(indexes, [1, 0, 2])), state)
 
     count = tf.size(splits) - 1
-    grid = tf.zeros([(height + 2 * margin) * stride, batch, depth])
-    used = tf.TensorArray(
-        tf.int32, count, infer_shape=False, element_shape=[None, None, depth])
-    _, grid, used, state = tf.while_loop(
+    by_fronts = {
+        dtype: tf.TensorArray(
+            dtype, count, infer_shape=False, element_shape=[None, None, depth])
+        for dtype in (tf.float32, tf.int32)}
+    _, _, latents, used, state = tf.while_loop(
         lambda front, *_: front < count, step,
-        [tf.constant(0), grid, used, state],
+        [tf.constant(0), tf.zeros([memory, margin + height, batch, depth]),
+         by_fronts[tf.float32], by_fronts[tf.int32], state],
         shape_invariants=[
-            tf.TensorShape([]), tf.TensorShape([None, None, depth]),
-            tf.TensorShape(None), state.shape])
-    grid = tf.reshape(grid, [height + 2 * margin, stride, batch, depth])
-    grid = grid[margin:margin + height, margin:margin + width]
-    return (state, tf.transpose(grid, [2, 0, 1, 3]),
+            tf.TensorShape([]), tf.TensorShape([memory, None, None, depth]),
+            tf.TensorShape(None), tf.TensorShape(None), state.shape])
+    # From the order of fronts to that of the raster.
+    y_hat = tf.gather(latents.concat(), tf.math.invert_permutation(sites))
+    y_hat = tf.reshape(y_hat, [height, width, batch, depth])
+    return (state, tf.transpose(y_hat, [2, 0, 1, 3]),
             tf.transpose(used.concat(), [1, 0, 2]))
 
 

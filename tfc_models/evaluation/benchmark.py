@@ -14,7 +14,8 @@ from PIL import Image
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import codecs, configs, memory, metrics, pretrained, registry
 from tfc_models.datasets.files import read_image, rgb_image
-from tfc_models.evaluation import peers
+from tfc_models.entropy_models import AutoregressiveCodec
+from tfc_models.evaluation import peers, wavefronts
 
 
 def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
@@ -33,7 +34,8 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
 
   Returns:
     dict with encode and decode, each from stage to seconds and "total", MiB of
-    peak memory of this process, pixels per second, and, with `train` and
+    peak memory of this process, pixels per second, "walks", a list of
+    `wavefronts.measure` for each autoregressive latent, and, with `train` and
     `peer_python`, "train_step" and "peer" with its seconds and our ratio.
   """
   pixels = _pixels(height, width, image)
@@ -63,6 +65,7 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
     result[f"{side}_pixels_per_second"] = (
         height * width / result[side]["total"])
   result["peak_mib"] = memory.peak_mib()
+  result["walks"] = _walks(codec, data, repeat)
   if train:
     step = _train_step(codec.model, batch, patch)
     ours = []
@@ -165,6 +168,23 @@ def _complete(stages, start, image_seconds):
       "image I/O": image_seconds,
       "transform": model - stages["hyper"] - stages["entropy coding"],
       **stages, "container": total - image_seconds - model, "total": total}
+
+
+def _walks(codec, data, repeat):
+  """Returns where the time of each autoregressive latent of a stream goes."""
+  calls = []
+  walkers = [latent for latent in codec.model.latent_codecs()
+             if isinstance(latent, AutoregressiveCodec)]
+  for latent in walkers:
+    def noted(*args, latent=latent, original=latent.decompress):
+      calls.append((latent, *args))
+      return original(*args)
+
+    object.__setattr__(latent, "decompress", noted)
+  codec.decode(data)
+  for latent in walkers:
+    object.__delattr__(latent, "decompress")
+  return [wavefronts.measure(*call, repeat) for call in calls]
 
 
 @contextlib.contextmanager

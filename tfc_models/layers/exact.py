@@ -154,8 +154,15 @@ class ExactConv2D(_Exact, ScaledConv2D):
     kernel, bias = self.integers()
     kernel = tf.cast(tf.gather_nd(kernel, self._taps), CARRIER)
     kernel = tf.reshape(kernel, [-1, self.filters])
-    return lambda x: self._finish(tf.cast(tf.linalg.matmul(
-        tf.cast(x, CARRIER), kernel), tf.float32), bias)
+
+    def apply(x):
+      # As one matrix: faster than a batch of products.
+      rows = tf.reshape(tf.cast(x, CARRIER), [-1, x.shape[-1]])
+      total = tf.cast(tf.linalg.matmul(rows, kernel), tf.float32)
+      shape = tf.concat([tf.shape(x)[:-1], [self.filters]], axis=0)
+      return self._finish(tf.reshape(total, shape), bias)
+
+    return apply
 
   @property
   def _taps(self):

@@ -1,0 +1,52 @@
+"""What of an autoregressive decoder's time is arithmetic, and what walking."""
+
+import statistics
+import time
+
+import tensorflow as tf
+
+from tfc_models.entropy_models import digest
+from tfc_models.ops import wavefront
+
+
+def measure(codec, strings, shape, side, repeat):
+  """Returns the medians of the seconds to decode one latent.
+
+  Args:
+    codec: `AutoregressiveCodec`.
+    strings, shape, side: as `codec.decompress` takes them.
+    repeat: int, runs of each; one more warms up.
+
+  Returns:
+    dict with "fronts", their number, and seconds: "arithmetic" of the network for
+    all sites at once, "range coder" for all symbols at once, "overhead", what the
+    steps cost beyond that, and "total".
+  """
+  strings, _ = digest.split(strings)
+  height, width = shape[:2]
+  network = codec.network
+  _, indexes = codec.walk(strings, shape, side)
+  sites = tf.reshape(side, [len(side), height * width, side.shape[-1]])
+  contexts = tf.zeros([
+      len(side), height * width, len(network.offsets) * network.depth])
+  predict = tf.function(
+      lambda contexts, sites: network.prepared()(contexts, sites))
+  total = _seconds(lambda: codec.walk(strings, shape, side), repeat)
+  arithmetic = _seconds(lambda: predict(contexts, sites), repeat)
+  # The symbols come out wrong in no way: the walk decodes in this order.
+  coder = _seconds(
+      lambda: codec.codec.tables.decode(strings, indexes), repeat)
+  return {
+      "fronts": width + wavefront.slope(network.offsets) * (height - 1),
+      "arithmetic": arithmetic, "range coder": coder,
+      "overhead": total - arithmetic - coder, "total": total}
+
+
+def _seconds(function, repeat):
+  function()
+  seconds = []
+  for _ in range(repeat):
+    start = time.perf_counter()
+    function()
+    seconds.append(time.perf_counter() - start)
+  return statistics.median(seconds)
