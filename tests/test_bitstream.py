@@ -121,6 +121,22 @@ def test_a_newer_version_is_refused_by_name():
     bitstream.read(bytes(data))
 
 
+def test_the_draft_is_refused_by_name():
+  data = bytearray(bitstream.write(HEADER, CHUNKS))
+  data[4] = 0
+  with pytest.raises(BitstreamError, match="version 0 was a draft"):
+    bitstream.read(bytes(data))
+
+
+def test_a_file_of_version_1_has_these_bytes():
+  data = bitstream.write(
+      bitstream.Header("m", b"\1\2\3\4", 300, 5, settings={"quality": 50}),
+      [bitstream.Chunk(bitstream.LATENT, 0, (b"ab", b"c"))])
+  assert data.hex(" ") == (
+      "9f 54 43 4d 01 01 6d 01 02 03 04 ac 02 05 37 01 00 32 "
+      "9a 45 e2 36 41 00 06 02 02 01 61 62 63 a9 6c 3b 71")
+
+
 @pytest.mark.parametrize("change", [
     {"model": ""}, {"fingerprint": b"123"}, {"channels": 2}, {"bit_depth": 16}])
 def test_fields_out_of_range_are_not_written(change):

@@ -12,7 +12,8 @@ from tfc_models.bitstream import varint
 from tfc_models.errors import BitstreamError, ChecksumError, TruncatedError
 
 MAGIC = b"\x9fTCM"
-VERSION = 0
+# Files of version 0, the draft, had other digests and are not read.
+VERSION = 1
 
 MAX_SIDE = 2**16 - 1
 # As in libavif: what larger files claim is refused before any allocation.
@@ -193,6 +194,9 @@ def _read_header(data):
   if version > VERSION:
     raise BitstreamError(
         f"container version {version} is newer than this reader's {VERSION}")
+  if version < VERSION:
+    raise BitstreamError(
+        f"container version {version} was a draft and is no longer read")
   length = _bytes(data, 5, 1)[0]
   name = bytes(_bytes(data, 6, length))
   position = 6 + length

@@ -15,10 +15,12 @@ class AutoregressiveCodec(LatentCodec):
 
   Args:
     codec: codes the symbols, such as `GaussianCodec`; the noise of training goes
-      by its name.
+      by its name. With its `fixed_grid` an encoder whose network is exact needs
+      no walk.
     network: of integers, see `transforms.context.ContextNetwork`: `offsets` of its
-      context, `depth` of the latent, `__call__(y_hat, side)` for all sites at once,
-      and `prepared()`, the same function of the context of single sites.
+      context, `depth` of the latent, whether it is `exact`, `__call__(y_hat, side)`
+      for all sites at once, and `prepared()`, the same function of the context of
+      single sites.
     to_params: from outputs of the network to params of `codec`.
 
   Source: Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, section 3.
@@ -102,6 +104,8 @@ class AutoregressiveCodec(LatentCodec):
     return bits, y_hat
 
   def _encode(self, y, side):
+    if self.codec.fixed_grid and self.network.exact:
+      return self._encode_at_once(y, side)
     values, tables = _sites_first(y), self.codec.tables
 
     def visit(handle, sites, params, indexes):
@@ -113,6 +117,23 @@ class AutoregressiveCodec(LatentCodec):
 
     handle, y_hat, indexes = self._walk(
         tf.shape(y)[1:3], side, visit, tables.create_encoder(tf.shape(y)[:1]))
+    return tables.finish(handle), y_hat, indexes
+
+  def _encode_at_once(self, y, side):
+    """As `_encode`, with the context of all sites known beforehand."""
+    tables = self.codec.tables
+    y_hat = self.codec.on_grid(y)
+    params = self.to_params(self.network(y_hat, side))
+    _, _, sites, _ = self._fronts(tf.shape(y)[1], tf.shape(y)[2])
+
+    def by_fronts(x):
+      return tf.transpose(tf.gather(_sites_first(x), sites), [1, 0, 2])
+
+    indexes = by_fronts(self.codec.table_indexes(params))
+    symbols = by_fronts(self.codec.quantize(y, params)[1])
+    handle = tables.encode_more(
+        tables.create_encoder(tf.shape(y)[:1]), tf.cast(symbols, tf.int32),
+        indexes)
     return tables.finish(handle), y_hat, indexes
 
   def _decode(self, strings, shape, side):
@@ -144,9 +165,7 @@ class AutoregressiveCodec(LatentCodec):
     height, width = shape[0], shape[1]
     batch, depth = tf.shape(side)[0], self.network.depth
     offsets = self.network.offsets
-    slope = wavefront.slope(offsets)
-    rows, columns, splits = wavefront.fronts(height, width, slope)
-    sites = rows * width + columns
+    slope, rows, sites, splits = self._fronts(height, width)
     side = _sites_first(side)
     predict = self.network.prepared()
     # All context lies in the latest fronts, each (rows, B, C) below a margin;
@@ -197,6 +216,12 @@ class AutoregressiveCodec(LatentCodec):
     y_hat = tf.reshape(y_hat, [height, width, batch, depth])
     return (state, tf.transpose(y_hat, [2, 0, 1, 3]),
             tf.transpose(used.concat(), [1, 0, 2]))
+
+  def _fronts(self, height, width):
+    """Returns the slope; row and number in raster order of each site; splits."""
+    slope = wavefront.slope(self.network.offsets)
+    rows, columns, splits = wavefront.fronts(height, width, slope)
+    return slope, rows, rows * width + columns, splits
 
 
 def _sites_first(x):

@@ -9,7 +9,6 @@ never differ; the digest says so, and catches those of floats.
 import struct
 import zlib
 
-import numpy as np
 import tensorflow as tf
 
 from tfc_models.errors import BitstreamError, DesyncError
@@ -22,7 +21,7 @@ def append(strings, indexes):
 
   Args:
     strings: (B,) bytes.
-    indexes: (B, ...) int32 in 0..255, in the order of the symbols.
+    indexes: (B, ...) int32 in 0..65535, in the order of the symbols.
   """
   return tf.constant([
       string + struct.pack("<H", _digest(one))
@@ -52,5 +51,5 @@ def check(digests, indexes):
 
 
 def _digest(indexes):
-  """Returns the low 16 bits of the CRC-32 of the indexes, a byte each."""
-  return zlib.crc32(indexes.astype(np.uint8).tobytes()) & 0xFFFF
+  """Returns the low 16 bits of the CRC-32 of the indexes, two bytes each."""
+  return zlib.crc32(indexes.astype("<u2").tobytes()) & 0xFFFF

@@ -72,6 +72,10 @@ def index_from_scale(scale):
   return tf.math.log(scale / SCALE_MIN) / _LOG_STEP
 
 
+# Means of a fixed grid count in so many parts of a step, each with tables.
+_FRACTIONS = 8
+
+
 class GaussianCodec(LatentCodec):
   """Codes round(y - loc) under N(0, scale) convolved with a unit box.
 
@@ -85,6 +89,10 @@ class GaussianCodec(LatentCodec):
       The encoder then takes the nearest integer or the next one towards zero,
       whichever has the smaller bits + distortion_weight * error. 0 takes the
       nearest. Decoders do not depend on it.
+    fixed_grid: y_hat is round(y), whatever the mean, coded under N(loc, scale)
+      with loc rounded to eighths and tables for each of them. An encoder then
+      knows y_hat before any mean, at the price of more bits where the scale is
+      small.
 
   Source: Balle et al., ICLR 2018, arXiv:1802.01436, appendix 6.2; with a mean:
     Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, equation 3.
@@ -92,16 +100,22 @@ class GaussianCodec(LatentCodec):
     table look-up depends on a comparison of floats.
   """
 
-  def __init__(self, name="y", reconstruction="noise", distortion_weight=0.0):
+  def __init__(self, name="y", reconstruction="noise", distortion_weight=0.0,
+               fixed_grid=False):
     super().__init__(name, reconstruction)
+    if fixed_grid and distortion_weight:
+      raise ValueError("A fixed grid takes no `distortion_weight`.")
     self.distortion_weight = distortion_weight
+    self.fixed_grid = fixed_grid
     self.tables = RangeTables()
 
   def __call__(self, y, params, noise=None):
     indexes, loc = params
     if noise is None:
       y_hat, residual = self.quantize(y, params)
-      indexes = self.table_indexes(params)
+      if self.fixed_grid:
+        residual -= self._fractions(loc) / _FRACTIONS
+      indexes = self._scale_indexes(params)
     else:
       y_tilde = y + noise.uniform(y, self.name)
       if self.reconstruction == "noise":
@@ -127,15 +141,21 @@ class GaussianCodec(LatentCodec):
     return self.reconstruct(symbols, params)
 
   def fix_tables(self):
-    self.tables.build(lambda: tfc.LocationScaleIndexedEntropyModel(
-        tfc.NoisyNormal, num_scales=NUM_SCALES,
-        scale_fn=lambda index: scale_from_index(tf.cast(index, tf.float32)),
+    self.tables.build(lambda: tfc.ContinuousIndexedEntropyModel(
+        tfc.NoisyNormal,
+        (NUM_SCALES, _FRACTIONS if self.fixed_grid else 1),
+        {"loc": lambda index: tf.cast(index[..., 1], tf.float32) / _FRACTIONS,
+         "scale": lambda index: scale_from_index(
+             tf.cast(index[..., 0], tf.float32))},
         coding_rank=3, compression=True, stateless=True, tail_mass=2**-12,
         range_coder_precision=PRECISION))
 
   def quantize(self, y, params):
     """Returns y_hat and the symbols, integers carried by floats."""
     loc = params.loc
+    if self.fixed_grid:
+      y_hat = self.on_grid(y)
+      return y_hat, y_hat - self._whole(loc)
     residual = y if loc is None else y - loc
     symbols = tf.round(residual)
     if self.distortion_weight:
@@ -159,14 +179,35 @@ class GaussianCodec(LatentCodec):
 
   def table_indexes(self, params):
     """Returns the number of the table of each symbol, int32."""
-    indexes = tf.clip_by_value(
-        tf.round(params.indexes), 0.0, NUM_SCALES - 1.0)
-    return tf.cast(indexes, tf.int32)
+    indexes = self._scale_indexes(params)
+    if self.fixed_grid:
+      fractions = self._fractions(params.loc)
+      indexes = indexes * _FRACTIONS + tf.cast(fractions, tf.int32)
+    return indexes
 
   def reconstruct(self, symbols, params):
     """Returns the y_hat of int32 symbols."""
     symbols = tf.cast(symbols, tf.float32)
+    if self.fixed_grid:
+      return symbols + self._whole(params.loc)
     return symbols if params.loc is None else symbols + params.loc
+
+  def on_grid(self, y):
+    """Returns the y_hat of a fixed grid, which depends on no params."""
+    return tf.clip_by_value(tf.round(y), -_SYMBOL_LIMIT, _SYMBOL_LIMIT)
+
+  def _scale_indexes(self, params):
+    indexes = tf.clip_by_value(
+        tf.round(params.indexes), 0.0, NUM_SCALES - 1.0)
+    return tf.cast(indexes, tf.int32)
+
+  # The mean of a fixed grid is _whole(loc) + _fractions(loc) / _FRACTIONS.
+
+  def _whole(self, loc):
+    return tf.floor(tf.round(loc * _FRACTIONS) / _FRACTIONS)
+
+  def _fractions(self, loc):
+    return tf.round(loc * _FRACTIONS) - self._whole(loc) * _FRACTIONS
 
 
 def _bits(residual, scale):

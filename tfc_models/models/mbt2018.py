@@ -25,6 +25,7 @@ class MeanScaleHyperprior(Hyperprior):
     latent_depth: M in the paper, channels of y.
     exact: whether the hyper synthesis is an integer network, without which
       streams decode only where they were made.
+    fixed_grid: whether y_hat is round(y), see `GaussianCodec`.
 
   Source: Minnen, Balle, Toderici, "Joint autoregressive and hierarchical priors
     for learned image compression", NeurIPS 2018, arXiv:1809.02736, without its
@@ -34,14 +35,16 @@ class MeanScaleHyperprior(Hyperprior):
     2020, arXiv:2007.08739; the paper's sees noise.
   """
 
-  def __init__(self, *, num_filters=128, latent_depth=192, exact=True):
+  def __init__(self, *, num_filters=128, latent_depth=192, exact=True,
+               fixed_grid=False):
     super().__init__(num_filters, latent_depth)
     self.hyper_analysis_transform = hyper.analysis(
         num_filters, activation="leaky_relu")
     self.hyper_synthesis_transform = hyper.synthesis(
         (latent_depth, latent_depth * 3 // 2),
         integer_bits(latent_depth, means=True), SYMBOL_LIMIT, exact)
-    self.y_codec = GaussianCodec(name="y", reconstruction="round")
+    self.y_codec = GaussianCodec(
+        name="y", reconstruction="round", fixed_grid=fixed_grid)
 
   def _params(self, z_hat):
     return params_from_integers(
@@ -63,13 +66,16 @@ class JointHyperprior(Hyperprior):
     latent_depth: M in the paper, channels of y.
     exact: whether all that predicts params is an integer network, without which
       streams decode only where they were made.
+    fixed_grid: whether y_hat is round(y), see `GaussianCodec`; the encoder then
+      knows the context of all sites at once.
 
   Source: as of `MeanScaleHyperprior`, the full model.
   Departs: as there, and see `transforms.context` and
     `entropy_models.AutoregressiveCodec`.
   """
 
-  def __init__(self, *, num_filters=192, latent_depth=192, exact=True):
+  def __init__(self, *, num_filters=192, latent_depth=192, exact=True,
+               fixed_grid=False):
     super().__init__(num_filters, latent_depth)
     self.hyper_analysis_transform = hyper.analysis(
         num_filters, activation="leaky_relu")
@@ -81,7 +87,8 @@ class JointHyperprior(Hyperprior):
         context_width=2 * latent_depth,
         widths=(latent_depth * 10 // 3, latent_depth * 8 // 3), exact=exact)
     self.y_codec = AutoregressiveCodec(
-        GaussianCodec(name="y", reconstruction="round"), self.context_network,
+        GaussianCodec(name="y", reconstruction="round", fixed_grid=fixed_grid),
+        self.context_network,
         lambda outputs: params_from_integers(outputs, means=True))
 
   def _params(self, z_hat):
