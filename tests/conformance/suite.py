@@ -7,12 +7,13 @@ tested by being registered. Checks look at class facts to see what applies.
 import functools
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.conftest import make_image
-from tfc_models import bitstream, configs, registry
+from tfc_models import bitstream, configs, metrics, registry
 from tfc_models.codecs import LearnedCodec
-from tfc_models.errors import BitstreamError
+from tfc_models.errors import BitstreamError, TruncatedError, UsageError
 from tfc_models.models import weights
 from tfc_models.models.base import Settings
 from tfc_models.ops import image as image_ops
@@ -98,6 +99,59 @@ def the_last_progressive_image_is_the_decoded_one(model):
 
 
 @check
+def a_progressive_file_may_end_after_any_iteration(model):
+  if "progressive" not in model.capabilities:
+    return
+  codec = LearnedCodec(model, b"abcd")
+  image = make_image(40, 50)
+  data = codec.encode(image)
+  images = list(codec.decode_progressively(data))
+  assert len(images) > 1
+  ends = []
+  for count, expected in enumerate(images, 1):
+    shorter = codec.encode(image, Settings(iterations=count))
+    ends.append(len(shorter))
+    for found in (codec.decode(shorter), codec.decode(data, iterations=count),
+                  codec.decode(data[:ends[-1]], allow_partial=True)):
+      np.testing.assert_array_equal(found, expected)
+    if count < len(images):
+      with pytest.raises(TruncatedError):
+        codec.decode(data[:ends[-1]])
+    # Cut in the middle of the next iteration.
+    partial = codec.decode(data[:ends[-1] + 3], allow_partial=True)
+    np.testing.assert_array_equal(partial, expected)
+  with pytest.raises(TruncatedError):
+    codec.decode(data[:ends[0] - 1], allow_partial=True)
+
+
+@check
+def a_progressive_encoder_stops_at_its_target(model):
+  codec = LearnedCodec(model, b"abcd")
+  image = make_image(40, 50)
+  if "progressive" not in model.capabilities:
+    with pytest.raises(UsageError, match="is not progressive"):
+      codec.encode(image, Settings(iterations=1))
+    return
+  sizes = [len(codec.encode(image, Settings(iterations=count)))
+           for count in (1, 2)]
+  for target in (sizes[0], sizes[1] - 1, sizes[1]):
+    found = codec.encode(image, Settings(target_bytes=target))
+    assert len(found) == max(size for size in sizes if size <= target)
+  with pytest.raises(UsageError, match=f"takes {sizes[0]} bytes"):
+    codec.encode(image, Settings(target_bytes=sizes[0] - 1))
+  images = list(codec.decode_progressively(codec.encode(image)))
+  reached = [metrics.psnr(image, decoded) for decoded in images]
+  found = codec.encode(image, Settings(target_psnr=reached[0] - 0.01))
+  assert len(found) == sizes[0]
+  found = codec.encode(image, Settings(target_psnr=99.0))
+  assert found == codec.encode(image)
+  for quality in (1, 100):
+    count = len(bitstream.read(codec.encode(
+        image, Settings(quality=quality)))[1])
+    assert count == (1 if quality == 1 else len(images))
+
+
+@check
 def saved_and_loaded_weights_write_the_same_bytes(model, tmp_path):
   info = weights.save(model, tmp_path / "model.npz", note="kept")
   loaded, found = weights.load(tmp_path / "model.npz")
@@ -140,13 +194,14 @@ def eager_and_graph_agree(model):
 def training_noise_depends_on_seed_step_and_sample(model):
   x = padded(model, make_image(64, 64))
 
-  def bits(seed=3, step=4, sample=5):
+  def seen(seed=3, step=4, sample=5):
     noise = Noise(seed, step, tf.constant([sample]))
     output = model(x, training=True, settings=Settings(noise=noise))
-    return sum(float(output.bits[name][0]) for name in model.latents)
+    bits = sum(float(output.bits[name][0]) for name in model.latents)
+    return bits, float(tf.reduce_sum(tf.square(output.x_hat)))
 
-  assert bits() == bits()
-  assert len({bits(), bits(seed=9), bits(step=9), bits(sample=9)}) == 4
+  assert seen() == seen()
+  assert len({seen(), seen(seed=9), seen(step=9), seen(sample=9)}) == 4
 
 
 @check

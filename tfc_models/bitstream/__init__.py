@@ -1,6 +1,7 @@
 """The `.tfcm` container: bytes to header and chunks, without TensorFlow."""
 
 from tfc_models.bitstream.container import (
+    ITERATION,
     LATENT,
     MAGIC,
     MAX_PIXELS,
@@ -16,6 +17,7 @@ from tfc_models.bitstream.container import (
 )
 
 __all__ = [
+    "ITERATION",
     "LATENT",
     "MAGIC",
     "MAX_PIXELS",

@@ -22,9 +22,10 @@ MAX_PIXELS = 2**28
 # Chunk types. Types with the bit ANCILLARY may be skipped by a reader that
 # does not know them, others not.
 LATENT = 1
+ITERATION = 2
 ANCILLARY = 0x80
 METADATA = ANCILLARY | 1
-KNOWN_TYPES = frozenset([LATENT, METADATA])
+KNOWN_TYPES = frozenset([LATENT, ITERATION, METADATA])
 # Set in the type byte of the last chunk, so that a file cut between two chunks
 # is noticed without storing its length in front.
 _FINAL = 0x40

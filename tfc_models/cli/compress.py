@@ -13,19 +13,33 @@ def add_arguments(parser):
       "directory or weight file (default tfcm-base)")
   parser.add_argument(
       "--quality", type=int, metavar="1..100",
-      help="the nearest shipped rate is taken")
+      help="the nearest shipped rate is taken; of progressive models, the share "
+      "of iterations in per cent")
+  parser.add_argument(
+      "--iterations", type=int, metavar="K",
+      help="of progressive models: at most K iterations")
+  parser.add_argument(
+      "--target_size", type=int, metavar="BYTES",
+      help="of these: as many iterations as fit into a file of that size")
+  parser.add_argument(
+      "--target_psnr", type=float, metavar="DB",
+      help="of these: as few iterations as reach that PSNR")
 
 
 def run(arguments):
   pairs = files.expand(arguments, EXTENSIONS, ".tfcm")
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
+  from tfc_models.models.base import Settings
   codec = codecs.load(arguments.model, arguments.quality)
+  settings = Settings(
+      iterations=arguments.iterations, target_bytes=arguments.target_size,
+      target_psnr=arguments.target_psnr)
 
   def work(name, data, output):
     image = read_image(data, name)
     start = time.perf_counter()
-    result = codec.encode(image)
+    result = codec.encode(image, settings)
     height, width = image.shape[:2]
     return result, {
         "model": codec.model.registered_name, "quality": codec.quality,

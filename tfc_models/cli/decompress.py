@@ -17,6 +17,12 @@ def add_arguments(parser):
       "--model_path", action="append", default=[], metavar="PATH",
       help="training directory, weight file or folder of them to search for "
       "the stream's weights; may be repeated, and TFCM_MODEL_PATH adds more")
+  parser.add_argument(
+      "--iterations", type=int, metavar="K",
+      help="decode the first K iterations of progressive files")
+  parser.add_argument(
+      "--allow_partial", action="store_true",
+      help="decode files that were cut, as far as they go")
 
 
 def run(arguments):
@@ -29,7 +35,8 @@ def run(arguments):
 
   def work(name, data, output):
     del name
-    codec, header, chunks = decoder.open(data)
+    codec, header, chunks = decoder.open(data, arguments.allow_partial)
+    chunks = codecs.first_iterations(chunks, arguments.iterations)
     start = time.perf_counter()
     image = codec.decode_chunks(header, chunks)
     seconds = time.perf_counter() - start

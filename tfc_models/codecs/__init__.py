@@ -12,5 +12,6 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "PillowCodec": "tfc_models.codecs.classical",
     "StreamDecoder": "tfc_models.codecs.learned",
     "check_image": "tfc_models.codecs.base",
+    "first_iterations": "tfc_models.codecs.learned",
     "load": "tfc_models.codecs.learned",
 })

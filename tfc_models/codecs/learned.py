@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 
-from tfc_models import bitstream, pretrained, registry
+from tfc_models import bitstream, metrics, pretrained, registry
 from tfc_models.codecs.base import Codec, check_image
 from tfc_models.errors import UnknownModelError, UsageError, WrongWeightsError
 from tfc_models.models import weights
@@ -37,40 +37,112 @@ class LearnedCodec(Codec):
     return cls(model, bytes.fromhex(info["fingerprint"]), quality)
 
   def encode(self, image, settings=None):
+    """As of `Codec`; `settings` is a `models.base.Settings`.
+
+    Raises:
+      UsageError: if the model cannot do what they ask for.
+    """
     image = check_image(image)
     bitstream.check_size(*image.shape[:2])
-    settings = settings or Settings()
-    if settings.quality is None:
-      settings = dataclasses.replace(settings, quality=self.quality)
-    elif "quality" not in self.model.capabilities and (
-        settings.quality != self.quality):
-      raise UsageError(
-          f"{self.name} was trained for one rate, it cannot code at quality "
-          f"{settings.quality}; load other weights")
-    chunks = self.model.compress(image, settings)
+    settings = self._settings(settings or Settings())
     height, width, channels = image.shape
-    noted = {} if settings.quality is None else {"quality": settings.quality}
     header = bitstream.Header(
         self.model.registered_name, self.fingerprint, height, width, channels,
-        settings=noted)
-    return bitstream.write(header, chunks)
+        settings={} if settings.quality is None else {
+            "quality": settings.quality})
+    if settings.target_bytes is None and settings.target_psnr is None:
+      return bitstream.write(header, self.model.compress(image, settings))
+    return self._encode_towards(image, settings, header)
 
-  def decode(self, data):
+  def decode(self, data, iterations=None, allow_partial=False):
     """Returns the image of a `.tfcm` file.
+
+    Args:
+      data: bytes.
+      iterations: decode so many of a progressive file, and no more.
+      allow_partial: whether a file that was cut may be decoded as far as it goes.
 
     Raises:
       BitstreamError: if the file is damaged, or made with other weights.
     """
-    header, chunks = bitstream.read(data)
-    return self.decode_chunks(header, chunks)
+    header, chunks = bitstream.read(data, allow_partial)
+    return self.decode_chunks(header, first_iterations(chunks, iterations))
+
+  def decode_progressively(self, data, allow_partial=False):
+    """Yields the image of a file after each iteration; others yield once."""
+    header, chunks = bitstream.read(data, allow_partial)
+    self._check(header)
+    return self.model.decompress_progressively(chunks, header)
 
   def decode_chunks(self, header, chunks):
     """Returns the image of a file that has been read already."""
+    self._check(header)
+    return self.model.decompress(chunks, header)
+
+  def _settings(self, settings):
+    """Returns settings with our quality, checked."""
+    capabilities = self.model.capabilities
+    for name in ("iterations", "target_bytes", "target_psnr"):
+      value = getattr(settings, name)
+      if value is None:
+        continue
+      if "progressive" not in capabilities:
+        raise UsageError(
+            f"{self.name} is not progressive, it takes no {name}")
+      if value <= 0:
+        raise UsageError(f"{name} must be positive, got {value}")
+    if settings.quality is None:
+      return dataclasses.replace(settings, quality=self.quality)
+    if "quality" not in capabilities and settings.quality != self.quality:
+      raise UsageError(
+          f"{self.name} was trained for one rate, it cannot code at quality "
+          f"{settings.quality}; load other weights")
+    return settings
+
+  def _encode_towards(self, image, settings, header):
+    """Returns the file that meets a target, or comes nearest to it."""
+    chunks, data = [], None
+    for chunk, decoded in self.model.compress_progressively(image, settings):
+      longer = bitstream.write(header, [*chunks, chunk])
+      if settings.target_bytes is not None and (
+          len(longer) > settings.target_bytes):
+        break
+      chunks.append(chunk)
+      data = longer
+      if settings.target_psnr is not None and (
+          metrics.psnr(image, decoded) >= settings.target_psnr):
+        break
+    if data is None:
+      raise UsageError(
+          f"a file of one iteration takes {len(longer)} bytes, more than the "
+          f"{settings.target_bytes} asked for")
+    return data
+
+  def _check(self, header):
     if header.fingerprint != self.fingerprint:
       raise WrongWeightsError(
           f"the stream was made with weights {header.fingerprint.hex()}, "
           f"these are {self.fingerprint.hex()}")
-    return self.model.decompress(chunks, header)
+
+
+def first_iterations(chunks, iterations):
+  """Returns the chunks without iterations from number `iterations` on.
+
+  Args:
+    chunks: of a file.
+    iterations: how many to keep; None for all.
+
+  Raises:
+    UsageError: if the file has none, or `iterations` is not positive.
+  """
+  if iterations is None:
+    return chunks
+  if iterations < 1:
+    raise UsageError(f"iterations must be positive, got {iterations}")
+  if not any(chunk.type == bitstream.ITERATION for chunk in chunks):
+    raise UsageError("the file is not progressive, it has no iterations")
+  return [chunk for chunk in chunks
+          if chunk.type != bitstream.ITERATION or chunk.index < iterations]
 
 
 class StreamDecoder:
@@ -94,9 +166,9 @@ class StreamDecoder:
     codec, header, chunks = self.open(data)
     return codec.decode_chunks(header, chunks)
 
-  def open(self, data):
+  def open(self, data, allow_partial=False):
     """Returns the codec that a stream needs, its header and its chunks."""
-    header, chunks = bitstream.read(data)
+    header, chunks = bitstream.read(data, allow_partial)
     return self._codec(header), header, chunks
 
   def _codec(self, header):
@@ -118,9 +190,17 @@ def load(name=DEFAULT_MODEL, quality=None):
     name: registered name of shipped weights, training directory or weight
       file.
     quality: 1..100, the nearest shipped rate is taken (see `codec.quality`).
+      Progressive models code as large a share of their iterations.
 
   Raises:
-    UsageError: if there are no such weights.
+    UsageError: if there are no such weights, or they take no quality.
   """
-  path, quality = pretrained.find_by_name(name, quality)
-  return LearnedCodec.from_file(path, quality)
+  path, found = pretrained.find_by_name(name, quality)
+  codec = LearnedCodec.from_file(path, found)
+  if quality is not None:
+    if "quality" in codec.model.capabilities:
+      codec.quality = quality
+    elif found is None:
+      raise UsageError(
+          f"{name}: a model trained for one rate takes no quality")
+  return codec

@@ -36,8 +36,8 @@ class TrainOptions:
   """How long and towards what; the section `train` of a recipe.
 
   Attributes:
-    distortion: "mse": loss = bpp + lmbda * mse, mse on 0..255; "ms-ssim":
-      loss = bpp + lmbda * (1 - ms_ssim).
+    distortion: "mse": loss = bpp + lmbda * mse, mse on 0..255; "mae": likewise
+      with the mean absolute error; "ms-ssim": loss = bpp + lmbda * (1 - ms_ssim).
     lmbda: see `distortion`; larger means more bits.
     learning_rate: of Adam, at the start.
     schedule: "constant"; "cosine", to a hundredth; "step", a tenth after each

@@ -1,7 +1,7 @@
 """Distortion and rate, with their units in their names."""
 
 from tfc_models.metrics.comparison import Comparison, compare
-from tfc_models.metrics.distortion import luma, mse, psnr, psnr_from_mse
+from tfc_models.metrics.distortion import luma, mae, mse, psnr, psnr_from_mse
 from tfc_models.metrics.rate import bits_per_pixel
 from tfc_models.metrics.ssim import (
     MS_SSIM_MIN_SIZE,
@@ -17,6 +17,7 @@ __all__ = [
     "bits_per_pixel",
     "compare",
     "luma",
+    "mae",
     "ms_ssim",
     "mse",
     "psnr",

@@ -1,4 +1,4 @@
-"""Squared error on the 0..255 scale, and PSNR."""
+"""Squared and absolute error on the 0..255 scale, and PSNR."""
 
 import math
 
@@ -17,6 +17,11 @@ def mse(x, x_hat):
     (B,) float.
   """
   return tf.reduce_mean(tf.square((x - x_hat) * 255.0), axis=(1, 2, 3))
+
+
+def mae(x, x_hat):
+  """Returns the mean absolute error of each image on the 0..255 scale, as `mse`."""
+  return tf.reduce_mean(tf.abs((x - x_hat) * 255.0), axis=(1, 2, 3))
 
 
 def psnr_from_mse(error):

@@ -16,7 +16,12 @@ from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding
 from tfc_models.ops.noise import Noise
 
-DISTORTIONS = ("mse", "ms-ssim")
+# From name to (B,) of the batches x, x_hat in [0, 1]; see `objective`.
+DISTORTIONS = {
+    "mse": metrics.mse,
+    "mae": metrics.mae,
+    "ms-ssim": lambda x, x_hat: 1.0 - metrics.ms_ssim(x, x_hat),
+}
 
 
 class ModelOutput(NamedTuple):
@@ -25,11 +30,14 @@ class ModelOutput(NamedTuple):
   Attributes:
     x_hat: (B, H, W, 3) float reconstruction; may leave [0, 1].
     bits: name of a latent to its (B,) bits; the keys are `Model.latents`.
+    stages: for models that reconstruct in several stages, the x_hat of each; the
+      loss averages their distortions. Otherwise empty.
     extras: further tensors that a loss or an evaluator of this model reads.
   """
 
   x_hat: tf.Tensor
   bits: dict
+  stages: tuple = ()
   extras: dict = {}
 
 
@@ -40,11 +48,19 @@ class Settings:
   Attributes:
     quality: 1..100, or None for the model's default; of models with the
       capability "quality". Fixed-rate models carry it into the header.
+    iterations: at most so many, of models with the capability "progressive";
+      None for as many as `quality` says, or all.
+    target_bytes: of these, the last iteration with which the file has no more
+      bytes is the last one.
+    target_psnr: likewise, the first with which the image has as many dB.
     lmbda: weight of the distortion in training.
     noise: random numbers of training.
   """
 
   quality: Optional[int] = None
+  iterations: Optional[int] = None
+  target_bytes: Optional[int] = None
+  target_psnr: Optional[float] = None
   lmbda: object = None
   noise: Optional[Noise] = None
 
@@ -113,6 +129,14 @@ class CompressionModel(tf.keras.Model, abc.ABC):
       BitstreamError: if chunks are missing or too many.
     """
 
+  def encode_progressively(self, x, settings):
+    """Yields chunks as of `encode`, each with the x_hat of all so far.
+
+    Models that are not progressive yield once, no x_hat but None.
+    """
+    (chunk,) = self.encode(x, settings)
+    yield chunk, None
+
   def decode_progressively(self, chunks, header):
     """Yields ever better x_hat; once, unless the model is progressive."""
     yield self.decode(chunks, header)
@@ -160,7 +184,7 @@ class CompressionModel(tf.keras.Model, abc.ABC):
       optimizer: Keras optimizer, or a dict of them with the key "main" for
         models that train several networks against each other.
       lmbda: weight of the distortion, see `objective`.
-      distortion: "mse" or "ms-ssim".
+      distortion: one of `DISTORTIONS`.
       seed: of the noise.
       average: momentum of the moving average of the weights, see `averaged`;
         0 keeps none.
@@ -168,7 +192,8 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     """
     if distortion not in DISTORTIONS:
       raise ValueError(
-          f"`distortion` must be one of {DISTORTIONS}, got {distortion!r}.")
+          f"`distortion` must be one of {tuple(DISTORTIONS)}, got "
+          f"{distortion!r}.")
     optimizers = optimizer if isinstance(optimizer, dict) else {
         "main": optimizer}
     super().compile(optimizer=optimizers["main"], **kwargs)
@@ -191,8 +216,9 @@ class CompressionModel(tf.keras.Model, abc.ABC):
   def objective(self, x, output, settings):
     """Returns the loss to minimise and the figures to log.
 
-    The loss is bpp + lmbda * mse with mse on 0..255, or
-    bpp + lmbda * (1 - ms_ssim). (Keras owns the attribute `Model.loss`.)
+    The loss is bpp + lmbda * mse with mse on 0..255, likewise with the mean
+    absolute error, or bpp + lmbda * (1 - ms_ssim); the distortion is the mean over
+    all stages. (Keras owns the attribute `Model.loss`.)
 
     Args:
       x: (B, H, W, 3) float in [0, 1].
@@ -209,14 +235,14 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     bpp = tf.add_n(list(figures.values()))
     mse = metrics.mse(x, output.x_hat)
     psnr = tf.reduce_mean(metrics.psnr_from_mse(mse))
-    mse = tf.reduce_mean(mse)
-    figures.update(bpp=bpp, mse=mse, psnr=psnr)
-    if self.distortion == "mse":
-      distortion = mse
-    else:
-      figures["ms_ssim"] = tf.reduce_mean(metrics.ms_ssim(x, output.x_hat))
-      distortion = 1.0 - figures["ms_ssim"]
-    loss = bpp + settings.lmbda * distortion
+    figures.update(bpp=bpp, mse=tf.reduce_mean(mse), psnr=psnr)
+    measure = DISTORTIONS[self.distortion]
+    distortions = [
+        tf.reduce_mean(measure(x, x_hat))
+        for x_hat in output.stages or (output.x_hat,)]
+    if self.distortion == "ms-ssim":
+      figures["ms_ssim"] = 1.0 - distortions[-1]
+    loss = bpp + settings.lmbda * tf.add_n(distortions) / len(distortions)
     return loss, dict(figures, loss=loss)
 
   def update(self, x):
@@ -252,7 +278,9 @@ class CompressionModel(tf.keras.Model, abc.ABC):
   def test_step(self, x):
     x = image_ops.to_float(x)
     output = self(x, training=False)
-    output = output._replace(x_hat=tf.clip_by_value(output.x_hat, 0.0, 1.0))
+    output = output._replace(
+        x_hat=tf.clip_by_value(output.x_hat, 0.0, 1.0),
+        stages=tuple(tf.clip_by_value(x, 0.0, 1.0) for x in output.stages))
     _, figures = self.objective(x, output, Settings(lmbda=self.controls.lmbda))
     return self._log(figures)
 
@@ -273,10 +301,19 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     """Returns the chunks of a uint8 image (H, W, 1 or 3)."""
     return self.encode(self._enter(image), settings)
 
+  def compress_progressively(self, image, settings=Settings()):
+    """Yields the chunks of `compress`, each with the uint8 image of all so far."""
+    for chunk, x_hat in self.encode_progressively(self._enter(image), settings):
+      yield chunk, None if x_hat is None else self._leave(x_hat, image.shape)
+
   def decompress(self, chunks, header):
     """Returns the uint8 image (H, W, 1 or 3) that `compress` coded."""
-    shape = (header.height, header.width, header.channels)
-    return self._leave(self.decode(chunks, header), shape)
+    return self._leave(self.decode(chunks, header), _shape(header))
+
+  def decompress_progressively(self, chunks, header):
+    """Yields ever better uint8 images, see `decode_progressively`."""
+    for x_hat in self.decode_progressively(chunks, header):
+      yield self._leave(x_hat, _shape(header))
 
   def reconstruct(self, image):
     """Returns the image that `decompress` will, and the estimated bits.
@@ -311,6 +348,10 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     return [
         padding.padded_size(side, self.downsampling_factor) // factor
         for side in (header.height, header.width)] + [depth]
+
+
+def _shape(header):
+  return header.height, header.width, header.channels
 
 
 def latent_chunk(strings):

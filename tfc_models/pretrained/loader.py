@@ -58,7 +58,7 @@ def find_by_name(name, quality=None):
     path, quality; the latter None for weights that are not shipped.
 
   Raises:
-    UsageError: if there are no such weights, or `quality` does not apply.
+    UsageError: if there are no such weights, or `quality` is out of range.
   """
   if quality is not None and not 1 <= quality <= 100:
     raise UsageError(f"quality must lie in 1..100, got {quality}")
@@ -71,9 +71,6 @@ def find_by_name(name, quality=None):
     known = ", ".join(sorted({entry["name"] for entry in manifest()}))
     raise UsageError(
         f"{name}: neither shipped weights ({known}) nor a training directory")
-  if quality is not None:
-    raise UsageError(
-        f"{name}: a model trained for one rate takes no quality")
   return training_weights(name), None
 
 
