@@ -2,6 +2,7 @@
 
 from tfc_models.entropy_models.autoregressive import AutoregressiveCodec
 from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.entropy_models.binary import SignCodec
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.gaussian import (
     NUM_SCALES,
@@ -25,6 +26,7 @@ __all__ = [
     "GaussianCodec",
     "GaussianParams",
     "LatentCodec",
+    "SignCodec",
     "index_from_scale",
     "integer_bits",
     "params_from_integers",

@@ -1,0 +1,34 @@
+"""toderici2016: recurrent codecs of thumbnails (Toderici et al., ICLR 2016).
+
+  tfcm train --config=toderici2016:conv-lstm --config.data.train=PHOTOS \\
+      --train_dir=DIR
+"""
+
+from tfc_models.configs import common
+
+_NETWORKS = {
+    "fc-residual": "fc_residual",
+    "fc-lstm": "fc_lstm",
+    "conv-residual": "conv_residual",
+    "conv-lstm": "conv_lstm",
+}
+
+
+def get_config(variant="conv-lstm"):
+  """Returns the recipe; variants: fc-residual, fc-lstm, conv-residual, conv-lstm, each also with -tiny; tiny."""
+  if variant == "tiny":
+    variant = "conv-lstm-tiny"
+  name, is_tiny = variant.removesuffix("-tiny"), variant.endswith("-tiny")
+  config = common.base(
+      "toderici2016", network=_NETWORKS[name], **(
+          dict(width=16, iterations=3) if is_tiny else dict(width=512)))
+  # Photographs shrunk to patches the size of the paper's thumbnails. Its rates are
+  # fixed, so that lmbda only scales the loss; Adam with an epsilon of 1 and rates
+  # of 0.1 to 1 is replaced by the usual one.
+  config.data.patch_size = 32
+  config.data.batch_size = 32
+  config.data.max_downscale = 8.0
+  config.train.learning_rate = 5e-4
+  config.train.schedule = "cosine"
+  config.train.steps = 100_000
+  return common.tiny(config) if is_tiny else config
