@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.ops import quantize
 
 # Zero and one, half of a range of two each.
 _EVEN = (1, 0, 1, 2)
@@ -19,30 +20,41 @@ class SignCodec(LatentCodec):
 
   Args:
     name: see `LatentCodec`.
+    stochastic: False takes the sign in training as well.
 
   Source: Toderici et al., "Variable rate image compression with recurrent neural
     networks", ICLR 2016, arXiv:1511.06085, section 3.
   """
 
+  def __init__(self, name, stochastic=True):
+    super().__init__(name)
+    self.stochastic = stochastic
+
   def __call__(self, y, params=None, noise=None):
     """As of `LatentCodec`; y_hat holds -1 and 1."""
-    threshold = 0.0 if noise is None else 2.0 * noise.uniform(y, self.name)
-    signs = tf.where(y >= threshold, 1.0, -1.0)
+    threshold = tf.zeros_like(y)
+    if noise is not None and self.stochastic:
+      threshold = 2.0 * noise.uniform(y, self.name)
     size = tf.cast(tf.reduce_prod(tf.shape(y)[1:]), tf.float32)
-    return y + tf.stop_gradient(signs - y), tf.fill(tf.shape(y)[:1], size)
+    signs = quantize.signs_straight_through(y, threshold)
+    return signs, tf.fill(tf.shape(y)[:1], size)
 
   def compress(self, y, params=None):
-    signs = tf.where(y >= 0.0, 1.0, -1.0)
     bits = tf.cast(y >= 0.0, tf.int32)
     handle = tfc.create_range_encoder(tf.shape(y)[:1], tf.constant(_EVEN))
     handle = tfc.entropy_encode_index(handle, tf.zeros_like(bits), bits)
-    return tfc.entropy_encode_finalize(handle), signs
+    return tfc.entropy_encode_finalize(handle), _signs(bits)
 
   def decompress(self, strings, shape, params=None):
     indexes = tf.zeros([tf.size(strings), *shape], tf.int32)
     handle = tfc.create_range_decoder(strings, tf.constant(_EVEN))
     _, bits = tfc.entropy_decode_index(handle, indexes, shape, tf.int32)
-    return 2.0 * tf.cast(bits, tf.float32) - 1.0
+    return _signs(bits)
 
   def fix_tables(self):
     """Does nothing: the table is the same for all."""
+
+
+def _signs(bits):
+  """0 and 1 to -1.0 and 1.0."""
+  return 2.0 * tf.cast(bits, tf.float32) - 1.0

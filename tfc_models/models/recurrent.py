@@ -43,6 +43,7 @@ class RecurrentModel(base.CompressionModel):
     code_factor: sites of the code lie so many pixels apart.
     residual_scale: of additive models; all networks but the first see the residual
       times this, and their outputs are divided by it.
+    stochastic: see `SignCodec`.
 
   Source: Toderici et al., ICLR 2016, arXiv:1511.06085, and CVPR 2017,
     arXiv:1608.05148.
@@ -55,7 +56,7 @@ class RecurrentModel(base.CompressionModel):
   span = 1.8
 
   def __init__(self, iterations, reconstruction, code_depth, code_factor,
-               residual_scale=1.0):
+               residual_scale=1.0, stochastic=True):
     super().__init__()
     if reconstruction not in RECONSTRUCTIONS:
       raise ValueError(
@@ -66,7 +67,8 @@ class RecurrentModel(base.CompressionModel):
     self.code_depth = code_depth
     self.code_factor = code_factor
     self.residual_scale = residual_scale
-    self.code_codecs = [SignCodec(f"code_{t}") for t in range(iterations)]
+    self.code_codecs = [
+        SignCodec(f"code_{t}", stochastic) for t in range(iterations)]
 
   def call(self, x, training=False, settings=None):
     noise = settings.noise if training else None

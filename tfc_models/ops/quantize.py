@@ -9,6 +9,12 @@ def round_straight_through(x):
   return tf.round(x), lambda grad: grad
 
 
+@tf.custom_gradient
+def signs_straight_through(x, threshold):
+  """Returns 1 where x >= threshold, else -1; the gradient of x is the identity's."""
+  return tf.where(x >= threshold, 1.0, -1.0), lambda grad: (grad, None)
+
+
 def clip_towards(x, low, high):
   """Clips to [low, high]; beyond a bound only gradients that lead back pass.
 

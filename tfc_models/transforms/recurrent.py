@@ -59,3 +59,54 @@ class SpaceToDepth(tf.keras.layers.Layer):
   def call(self, x):
     """See the class."""
     return tf.nn.space_to_depth(x, self.factor)
+
+
+class Patchwise(tf.keras.layers.Layer):
+  """Applies a network to each patch on its own.
+
+  Args:
+    network: Keras model or layer of a batch of patches.
+    side: of the patches that it takes, in samples; 1 for vectors, (N, C).
+    outputs: side of those that it returns; 1 for vectors.
+  """
+
+  def __init__(self, network, side, outputs):
+    super().__init__()
+    self.network = network
+    self.side = side
+    self.outputs = outputs
+
+  def call(self, x):
+    """(B, h side, w side, C) to (B, h outputs, w outputs, C')."""
+    shape = tf.shape(x)
+    rows, columns = shape[1] // self.side, shape[2] // self.side
+    patches = tf.reshape(
+        x, [shape[0], rows, self.side, columns, self.side, x.shape[-1]])
+    patches = tf.reshape(
+        tf.transpose(patches, [0, 1, 3, 2, 4, 5]),
+        [-1, x.shape[-1]] if self.side == 1 else
+        [-1, self.side, self.side, x.shape[-1]])
+    y = self.network(patches)
+    depth, side = y.shape[-1], self.outputs
+    y = tf.reshape(y, [shape[0], rows, columns, side, side, depth])
+    return tf.reshape(
+        tf.transpose(y, [0, 1, 3, 2, 4, 5]),
+        [shape[0], rows * side, columns * side, depth])
+
+
+class AlongRaster(tf.keras.layers.Layer):
+  """Applies a recurrent Keras layer to the sites of an image in raster order.
+
+  Args:
+    layer: such as `tf.keras.layers.LSTM(..., return_sequences=True)`.
+  """
+
+  def __init__(self, layer):
+    super().__init__()
+    self.layer = layer
+
+  def call(self, x):
+    """(B, H, W, C) to (B, H, W, C')."""
+    shape = tf.shape(x)
+    y = self.layer(tf.reshape(x, [shape[0], shape[1] * shape[2], x.shape[-1]]))
+    return tf.reshape(y, [shape[0], shape[1], shape[2], y.shape[-1]])

@@ -1,0 +1,90 @@
+"""Progressive files on the command line: prefixes, targets, refusals."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conformance import suite
+from tests.conftest import make_image
+from tests.test_cli import fails, tfcm
+from tfc_models import bitstream, configs
+from tfc_models.codecs import LearnedCodec
+from tfc_models.models import weights
+
+
+@pytest.fixture(scope="module")
+def progressive(tmp_path_factory):
+  """A weight file of a tiny model of three iterations."""
+  path = tmp_path_factory.mktemp("weights") / "model.npz"
+  weights.save(suite.ready(configs.get("toderici2016:tiny").model), path)
+  return path
+
+
+@pytest.fixture
+def photo(tmp_path):
+  path = tmp_path / "photo.png"
+  Image.fromarray(make_image(40, 50)).save(path)
+  return path
+
+
+def compress(photo, progressive, *words):
+  """Returns the number of iterations in the file that a call writes."""
+  code, _, err = tfcm(
+      "compress", photo, "--model", progressive, "--overwrite", *words)
+  assert code == 0, err
+  return len(bitstream.read(photo.with_suffix(".tfcm").read_bytes())[1])
+
+
+def test_the_encoder_stops_where_it_is_told(photo, progressive):
+  assert compress(photo, progressive) == 3
+  size = photo.with_suffix(".tfcm").stat().st_size
+  assert compress(photo, progressive, "--iterations", 2) == 2
+  assert compress(photo, progressive, "--quality", 30) == 1
+  assert compress(photo, progressive, "--target_size", size) == 3
+  assert compress(photo, progressive, "--target_size", size - 1) == 2
+  assert compress(photo, progressive, "--target_psnr", 1) == 1
+  assert compress(photo, progressive, "--target_psnr", 90) == 3
+
+
+@pytest.mark.parametrize("reason, words", [
+    ("takes", ["--target_size", 20]), ("positive", ["--iterations", 0]),
+    ("positive", ["--target_psnr", -3]), ("1..100", ["--quality", 101])])
+def test_what_cannot_be_met_is_refused(photo, progressive, reason, words):
+  fails(1, reason, "compress", photo, "--model", progressive, *words)
+  assert not photo.with_suffix(".tfcm").exists()
+
+
+def test_models_of_one_rate_refuse_iterations(photo, tiny_weights):
+  fails(1, "is not progressive", "compress", photo, "--model", tiny_weights,
+        "--iterations", 2)
+
+
+def test_prefixes_are_pictures(photo, progressive, tmp_path):
+  compress(photo, progressive)
+  stream = photo.with_suffix(".tfcm")
+  data = stream.read_bytes()
+  images = list(LearnedCodec.from_file(
+      progressive).decode_progressively(data))
+  out = tmp_path / "out.png"
+
+  def decoded(*words):
+    code, _, err = tfcm("decompress", stream, "-o", out, "--overwrite",
+                        "--model_path", progressive, *words)
+    assert code == 0, err
+    return np.asarray(Image.open(out))
+
+  np.testing.assert_array_equal(decoded("--iterations", 2), images[1])
+  np.testing.assert_array_equal(decoded("--iterations", 99), images[2])
+  stream.write_bytes(data[:-1])
+  fails(2, "ends at byte", "decompress", stream, "-o", out, "--overwrite",
+        "--model_path", progressive)
+  np.testing.assert_array_equal(decoded("--allow_partial"), images[1])
+  fails(1, "positive", "decompress", stream, "-o", out, "--overwrite",
+        "--model_path", progressive, "--allow_partial", "--iterations", 0)
+
+
+def test_files_without_iterations_refuse_them(photo, tiny_weights):
+  compress(photo, tiny_weights)
+  fails(1, "no iterations", "decompress", photo.with_suffix(".tfcm"),
+        "-o", photo.parent / "x.png", "--model_path", tiny_weights,
+        "--iterations", 1)

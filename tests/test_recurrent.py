@@ -1,0 +1,164 @@
+"""Recurrent codecs: signs, cells, every network, and the rates of the papers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance import suite
+from tests.conftest import make_image
+from tfc_models import bitstream, configs, registry
+from tfc_models.codecs import LearnedCodec
+from tfc_models.entropy_models import SignCodec
+from tfc_models.layers.rnn_cells import ConvLSTM
+from tfc_models.models import weights
+from tfc_models.ops.noise import Noise
+
+VARIANTS = [
+    "toderici2016:fc-residual", "toderici2016:fc-lstm",
+    "toderici2016:conv-residual", "toderici2016:conv-lstm", "vric:fc",
+    "vric:fc-residual-16bpp", "vric:conv-residual", "vric:lstm",
+    "vric:lstm-residual"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_network_learns_and_codes_through_files(variant, tmp_path):
+  model = suite.ready(configs.get(f"{variant}-tiny").model)
+  model.compile(tf.keras.optimizers.Adam(2e-3), lmbda=0.01)
+  batch = tf.constant(np.stack([make_image(64, 64, seed=s) for s in (1, 2)]))
+  step = tf.function(model.train_step)
+  losses = []
+  for _ in range(25):
+    model.reset_metrics()
+    losses.append(float(step(batch)["loss"]))
+  assert np.mean(losses[-4:]) < 0.95 * np.mean(losses[:4])
+  assert all(np.any(v != 0) for v in model.trainable_variables if "kernel" in v.name)
+
+  weights.save(model, tmp_path / "model.npz")
+  codec = LearnedCodec.from_file(tmp_path / "model.npz")
+  for shape in [(32, 32), (37, 53)]:
+    image = make_image(*shape)
+    decoded = codec.decode(codec.encode(image))
+    np.testing.assert_array_equal(decoded, codec.model.reconstruct(image)[0])
+    assert decoded.shape == image.shape
+
+
+@pytest.mark.parametrize("variant, sizes", [
+    ("toderici2016:fc-residual", [8] * 16), ("toderici2016:conv-lstm", [8] * 16),
+    ("vric:fc", [64]), ("vric:fc-residual-0.5bpp", [8] * 8),
+    ("vric:fc-residual-1bpp", [32] * 4), ("vric:fc-residual-4bpp", [64] * 8),
+    ("vric:fc-residual-16bpp", [256] * 8), ("vric:conv-residual", [8] * 8),
+    ("vric:lstm", [64]), ("vric:lstm-residual", [8] * 8)])
+def test_a_thumbnail_takes_the_bytes_of_the_paper(variant, sizes):
+  arguments = dict(configs.get(variant).model.arguments, width=16)
+  if variant == "vric:conv-residual":
+    arguments["width"] = 64
+  model = registry.create(configs.get(variant).model.name, **arguments)
+  data = LearnedCodec(model, b"abcd").encode(make_image(32, 32))
+  _, chunks = bitstream.read(data)
+  assert [len(chunk.strings[0]) for chunk in chunks] == sizes
+
+
+def test_signs_are_a_bit_each_and_survive():
+  codec = SignCodec("code")
+  rng = np.random.default_rng(0)
+  for shape in [(1, 1, 1, 1), (1, 1, 3, 3), (2, 5, 7, 4), (1, 8, 8, 16)]:
+    y = tf.constant(rng.uniform(-1, 1, shape), tf.float32)
+    strings, signs = codec.compress(y)
+    np.testing.assert_array_equal(signs, np.where(y >= 0, 1.0, -1.0))
+    np.testing.assert_array_equal(
+        codec.decompress(strings, shape[1:]), signs)
+    estimate, bits = codec(y)
+    np.testing.assert_array_equal(estimate, signs)
+    size = np.prod(shape[1:])
+    np.testing.assert_array_equal(bits, np.full(shape[0], size))
+    assert all(len(s) <= -(-size // 8) for s in strings.numpy())
+  # Both zeros are 1.
+  np.testing.assert_array_equal(
+      codec.compress(tf.constant([[[[0.0, -0.0]]]]))[1], [[[[1.0, 1.0]]]])
+
+
+def test_512_and_1024_signs_are_64_and_128_bytes():
+  rng = np.random.default_rng(0)
+  for size in (64, 512, 1024):
+    y = tf.constant(rng.normal(size=(1, 1, 1, size)), tf.float32)
+    (string,) = SignCodec("code").compress(y)[0].numpy()
+    assert string == np.packbits(y.numpy() >= 0).tobytes()
+
+
+def test_signs_of_training_have_the_activation_as_their_mean():
+  v = tf.repeat(tf.constant([[[[-1.0, -0.6, 0.0, 0.3, 1.0]]]]), 4000, axis=1)
+  noise = Noise(1, 2, tf.constant([0]))
+  with tf.GradientTape() as tape:
+    tape.watch(v)
+    signs, _ = SignCodec("code")(v, noise=noise)
+  assert set(np.unique(signs)) == {-1.0, 1.0}
+  np.testing.assert_allclose(
+      np.mean(signs, axis=(0, 1, 2)), [-1.0, -0.6, 0.0, 0.3, 1.0], atol=0.05)
+  np.testing.assert_array_equal(tape.gradient(signs, v), tf.ones_like(v))
+  firm, _ = SignCodec("code", stochastic=False)(v, noise=noise)
+  np.testing.assert_array_equal(firm, np.where(v >= 0, 1.0, -1.0))
+
+
+def test_the_lstm_is_the_textbook_one():
+  cell = ConvLSTM(2, 1)
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(1, 1, 1, 3)).astype(np.float32)
+  cell(x)
+  kernel = rng.normal(size=(3, 8)).astype(np.float32)
+  hidden_kernel = rng.normal(size=(2, 8)).astype(np.float32)
+  cell.inputs.kernel.assign(kernel[None, None])
+  cell.state.kernel.assign(hidden_kernel[None, None])
+  # Two steps by hand; the bias of the forget gate is 1, others 0.
+  h = c = np.zeros(2)
+  for _ in range(2):
+    i, f, o, g = np.split(x[0, 0, 0] @ kernel + h @ hidden_kernel, 4)
+    c = c / (1 + np.exp(-(f + 1))) + np.tanh(g) / (1 + np.exp(-i))
+    h = np.tanh(c) / (1 + np.exp(-o))
+  _, state = cell(x)
+  output, (hidden, memory) = cell(x, state)
+  np.testing.assert_allclose(output[0, 0, 0], h, rtol=1e-5)
+  np.testing.assert_allclose(hidden, output)
+  np.testing.assert_allclose(memory[0, 0, 0], c, rtol=1e-5)
+
+
+def test_patches_of_fully_connected_networks_do_not_see_each_other():
+  model = suite.ready(configs.get("toderici2016:fc-lstm-tiny").model)
+  image = make_image(32, 32)
+  other = image.copy()
+  other[8:16, 16:24] = 255 - other[8:16, 16:24]
+  a, b = (model.reconstruct(i)[0] for i in (image, other))
+  differs = np.any(a != b, axis=-1)
+  assert differs[8:16, 16:24].any()
+  differs[8:16, 16:24] = False
+  assert not differs.any()
+
+
+def test_the_state_of_vric_goes_from_patch_to_patch():
+  model = suite.ready(configs.get("vric:lstm-tiny").model)
+  image = make_image(32, 32)
+  other = image.copy()
+  other[8:16, 16:24] = 255 - other[8:16, 16:24]
+  a, b = (model(model._enter(i)).x_hat[0].numpy() for i in (image, other))
+  differs = np.any(a != b, axis=-1)
+  assert not differs[:8].any() and not differs[8:16, :16].any()
+  assert differs[8:16, 16:24].any() and differs[16:].any()
+
+
+def test_distinct_weights_are_those_of_each_iteration():
+  def parameters(**arguments):
+    model = registry.create(
+        "toderici2016", network="conv_residual", width=16, iterations=3,
+        **arguments)
+    return sum(int(tf.size(v)) for v in model.build_variables().weights)
+
+  assert parameters() == 3 * parameters(distinct=False)
+
+
+@pytest.mark.parametrize("name, arguments, message", [
+    ("toderici2016", {"network": "gru"}, "`network` must be one of"),
+    ("toderici2016", {"reconstruction": "half"}, "`reconstruction` must be one"),
+    ("vric", {"network": "conv_residual"}, "`patch` of conv_residual must be 32"),
+    ("vric", {"network": "lstm", "iterations": 2}, "`iterations` of lstm must be 1")])
+def test_wrong_arguments_are_refused(name, arguments, message):
+  with pytest.raises(ValueError, match=message):
+    registry.create(name, **arguments)
