@@ -9,7 +9,6 @@ from tests.conftest import make_image
 from tfc_models import bitstream, configs, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import SignCodec
-from tfc_models.layers.rnn_cells import ConvLSTM
 from tfc_models.models import weights
 from tfc_models.ops.noise import Noise
 
@@ -17,7 +16,7 @@ VARIANTS = [
     "toderici2016:fc-residual", "toderici2016:fc-lstm",
     "toderici2016:conv-residual", "toderici2016:conv-lstm", "vric:fc",
     "vric:fc-residual-16bpp", "vric:conv-residual", "vric:lstm",
-    "vric:lstm-residual"]
+    "vric:lstm-residual", "toderici2017:lstm", "toderici2017:alstm"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -47,7 +46,8 @@ def test_every_network_learns_and_codes_through_files(variant, tmp_path):
     ("vric:fc", [64]), ("vric:fc-residual-0.5bpp", [8] * 8),
     ("vric:fc-residual-1bpp", [32] * 4), ("vric:fc-residual-4bpp", [64] * 8),
     ("vric:fc-residual-16bpp", [256] * 8), ("vric:conv-residual", [8] * 8),
-    ("vric:lstm", [64]), ("vric:lstm-residual", [8] * 8)])
+    ("vric:lstm", [64]), ("vric:lstm-residual", [8] * 8),
+    ("toderici2017:gru", [16] * 16)])
 def test_a_thumbnail_takes_the_bytes_of_the_paper(variant, sizes):
   arguments = dict(configs.get(variant).model.arguments, width=16)
   if variant == "vric:conv-residual":
@@ -99,28 +99,6 @@ def test_signs_of_training_have_the_activation_as_their_mean():
   np.testing.assert_array_equal(firm, np.where(v >= 0, 1.0, -1.0))
 
 
-def test_the_lstm_is_the_textbook_one():
-  cell = ConvLSTM(2, 1)
-  rng = np.random.default_rng(0)
-  x = rng.normal(size=(1, 1, 1, 3)).astype(np.float32)
-  cell(x)
-  kernel = rng.normal(size=(3, 8)).astype(np.float32)
-  hidden_kernel = rng.normal(size=(2, 8)).astype(np.float32)
-  cell.inputs.kernel.assign(kernel[None, None])
-  cell.state.kernel.assign(hidden_kernel[None, None])
-  # Two steps by hand; the bias of the forget gate is 1, others 0.
-  h = c = np.zeros(2)
-  for _ in range(2):
-    i, f, o, g = np.split(x[0, 0, 0] @ kernel + h @ hidden_kernel, 4)
-    c = c / (1 + np.exp(-(f + 1))) + np.tanh(g) / (1 + np.exp(-i))
-    h = np.tanh(c) / (1 + np.exp(-o))
-  _, state = cell(x)
-  output, (hidden, memory) = cell(x, state)
-  np.testing.assert_allclose(output[0, 0, 0], h, rtol=1e-5)
-  np.testing.assert_allclose(hidden, output)
-  np.testing.assert_allclose(memory[0, 0, 0], c, rtol=1e-5)
-
-
 def test_patches_of_fully_connected_networks_do_not_see_each_other():
   model = suite.ready(configs.get("toderici2016:fc-lstm-tiny").model)
   image = make_image(32, 32)
@@ -144,6 +122,37 @@ def test_the_state_of_vric_goes_from_patch_to_patch():
   assert differs[8:16, 16:24].any() and differs[16:].any()
 
 
+@pytest.mark.parametrize("reconstruction", ["additive", "scaled"])
+def test_the_frameworks_of_2017_learn_and_code(reconstruction):
+  arguments = configs.get("toderici2017:tiny").model.arguments.to_dict()
+  model = suite.fresh(
+      "toderici2017", **{**arguments, "iterations": 3}, reconstruction=reconstruction)
+  batch = tf.constant(make_image(64, 64)[None])
+  model.compile(tf.keras.optimizers.Adam(2e-3), lmbda=0.01, distortion="mae")
+  step = tf.function(model.train_step)
+  losses = []
+  for _ in range(20):
+    model.reset_metrics()
+    losses.append(float(step(batch)["loss"]))
+  assert losses[-1] < losses[0]
+  codec = LearnedCodec(model, b"abcd")
+  image = make_image(37, 53)
+  np.testing.assert_array_equal(
+      codec.decode(codec.encode(image)), model.reconstruct(image)[0])
+  if reconstruction == "scaled":
+    gains = model._gain(model._enter(image))
+    assert gains.shape == (1, 64, 64, 1) and np.all(gains > 1.0)
+    assert len(np.unique(gains)) <= 4  # One for each block of 32x32.
+
+
+def test_the_networks_of_2017_have_the_published_size():
+  model = registry.create("toderici2017", cell="lstm", iterations=1)
+  model.build_variables()
+  for stack, millions in ((model.encoders[0], 17.1), (model.decoders[0], 18.3)):
+    kernels = sum(int(tf.size(v)) for v in stack.weights if v.shape.rank == 4)
+    assert kernels == pytest.approx(1e6 * millions, rel=0.005)
+
+
 def test_distinct_weights_are_those_of_each_iteration():
   def parameters(**arguments):
     model = registry.create(
@@ -157,6 +166,7 @@ def test_distinct_weights_are_those_of_each_iteration():
 @pytest.mark.parametrize("name, arguments, message", [
     ("toderici2016", {"network": "gru"}, "`network` must be one of"),
     ("toderici2016", {"reconstruction": "half"}, "`reconstruction` must be one"),
+    ("toderici2017", {"cell": "rnn"}, "`cell` must be one of"),
     ("vric", {"network": "conv_residual"}, "`patch` of conv_residual must be 32"),
     ("vric", {"network": "lstm", "iterations": 2}, "`iterations` of lstm must be 1")])
 def test_wrong_arguments_are_refused(name, arguments, message):

@@ -10,7 +10,7 @@ from tfc_models.entropy_models import SignCodec
 from tfc_models.errors import BitstreamError
 from tfc_models.models import base
 
-RECONSTRUCTIONS = ("one_shot", "additive")
+RECONSTRUCTIONS = ("one_shot", "additive", "scaled")
 
 
 class Progress(NamedTuple):
@@ -18,10 +18,13 @@ class Progress(NamedTuple):
 
   Attributes:
     x_hat: in the range of the networks; None before the first.
+    gain: what the residual is multiplied by and the output divided by, in additive
+      models; broadcasts to x_hat.
     encoder, decoder: states of the networks; None before the first.
   """
 
   x_hat: Optional[tf.Tensor] = None
+  gain: object = 1.0
   encoder: Optional[list] = None
   decoder: Optional[list] = None
 
@@ -30,15 +33,18 @@ class RecurrentModel(base.CompressionModel):
   """Codes an image in iterations, each the residual that those before left.
 
       r_0 = x; b_t = signs of E_t(r_{t-1}); r_t = x - x_hat_t, where
-      x_hat_t = D_t(b_t) (one shot) or x_hat_{t-1} + D_t(b_t) (additive)
+      x_hat_t = D_t(b_t) (one shot) or x_hat_{t-1} + D_t(b_t) (additive);
+      scaled: additive, where E_t sees the residual times a gain that a network
+      finds in x_hat_{t-1}, and D_t is divided by it
 
   A subclass sets `encoders` and `decoders`, lists of `transforms.RecurrentStack`
-  of length 1 (the same weights in all iterations) or `iterations`, and the sizes of
-  the code. It may override `_analyze` and `_synthesize`.
+  of length 1 (the same weights in all iterations) or `iterations`, and for the
+  reconstruction "scaled" a `gain_network` of x_hat. It may override `_analyze` and
+  `_synthesize`.
 
   Args:
     iterations: how many there are at most.
-    reconstruction: "one_shot" or "additive".
+    reconstruction: one of `RECONSTRUCTIONS`.
     code_depth: bits of an iteration at a site of the code.
     code_factor: sites of the code lie so many pixels apart.
     residual_scale: of additive models; all networks but the first see the residual
@@ -117,8 +123,8 @@ class RecurrentModel(base.CompressionModel):
     residual = self.span * (x - 0.5)
     if progress.x_hat is not None:
       residual -= progress.x_hat
-      if self.reconstruction == "additive":
-        residual *= self.residual_scale
+      if self.reconstruction != "one_shot":
+        residual *= progress.gain
     encoder = self.encoders[t % len(self.encoders)]
     code, states = encoder(residual, progress.encoder)
     return code, progress._replace(encoder=states)
@@ -127,10 +133,20 @@ class RecurrentModel(base.CompressionModel):
     """Returns x_hat, (B, H, W, 3) float, and the progress."""
     decoder = self.decoders[t % len(self.decoders)]
     x_hat, states = decoder(code, progress.decoder)
-    if self.reconstruction == "additive" and progress.x_hat is not None:
-      x_hat = progress.x_hat + x_hat / self.residual_scale
-    progress = progress._replace(x_hat=x_hat, decoder=states)
+    if self.reconstruction != "one_shot" and progress.x_hat is not None:
+      x_hat = progress.x_hat + x_hat / progress.gain
+    progress = progress._replace(
+        x_hat=x_hat, decoder=states, gain=self._gain(x_hat))
     return x_hat / self.span + 0.5, progress
+
+  def _gain(self, x_hat):
+    """Returns the gain of the iteration after one that ended with `x_hat`."""
+    if self.reconstruction == "scaled":
+      blocks = self.gain_network(x_hat)
+      factor = x_hat.shape[1] // blocks.shape[1] if x_hat.shape[1] else (
+          tf.shape(x_hat)[1] // tf.shape(blocks)[1])
+      return tf.repeat(tf.repeat(blocks, factor, axis=1), factor, axis=2)
+    return self.residual_scale
 
   def _count(self, settings):
     """Returns how many iterations are asked for."""

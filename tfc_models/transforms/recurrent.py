@@ -2,9 +2,7 @@
 
 import tensorflow as tf
 
-from tfc_models.layers.rnn_cells import ConvLSTM
-
-_CELLS = (ConvLSTM,)
+from tfc_models.layers.rnn_cells import Cell
 
 
 class RecurrentStack(tf.keras.layers.Layer):
@@ -29,7 +27,7 @@ class RecurrentStack(tf.keras.layers.Layer):
     states = [None] * len(self.stack) if states is None else states
     following = []
     for layer, state in zip(self.stack, states):
-      if isinstance(layer, _CELLS):
+      if isinstance(layer, Cell):
         x, state = layer(x, state)
       else:
         x = layer(x)

@@ -1,0 +1,68 @@
+"""Full resolution images with recurrent networks (Toderici et al., CVPR 2017)."""
+
+import tensorflow as tf
+
+from tfc_models import registry
+from tfc_models.layers import rnn_cells
+from tfc_models.models.recurrent import RecurrentModel
+from tfc_models.transforms.recurrent import DepthToSpace, RecurrentStack
+
+CELLS = {
+    "lstm": rnn_cells.ConvLSTM,
+    "associative_lstm": rnn_cells.AssociativeLSTM,
+    "residual_gru": rnn_cells.ResidualGRU,
+}
+
+
+@registry.register("toderici2017")
+class Toderici2017(RecurrentModel):
+  """Codes 32 bits an iteration at each 16x16 pixels: 1/8 bpp, 16 times.
+
+  Args:
+    cell: one of `CELLS`.
+    reconstruction: "one_shot", "additive" or "scaled".
+    iterations: 16 in the paper.
+    code_depth: bits a site and iteration.
+    width: of the widest layers; others have 1/8 to 1/2 of it.
+
+  Source: Toderici, Vincent, Johnston, Hwang, Minnen, Shor, Covell, "Full resolution
+    image compression with recurrent neural networks", CVPR 2017, arXiv:1608.05148.
+  """
+
+  downsampling_factor = 32  # 16 down to the code; a gain is of 32x32 pixels.
+
+  def __init__(self, *, cell="residual_gru", reconstruction="one_shot",
+               iterations=16, code_depth=32, width=512):
+    if cell not in CELLS:
+      raise ValueError(f"`cell` must be one of {tuple(CELLS)}, got {cell!r}.")
+    super().__init__(iterations, reconstruction, code_depth, code_factor=16)
+    make = CELLS[cell]
+    self.encoders = [RecurrentStack([
+        _conv(width // 8, 3, 2, name="conv"),
+        make(width // 2, 3, 2, name="rnn_0"),
+        make(width, 3, 2, name="rnn_1"),
+        make(width, 3, 2, name="rnn_2"),
+        _conv(code_depth, activation="tanh", name="code")])]
+    layers = [_conv(width, name="conv")]
+    for number, (filters, hidden_kernel_size) in enumerate(
+        [(width, 1), (width, 1), (width // 2, 3), (width // 4, 3)]):
+      layers += [
+          make(filters, 3, 1, hidden_kernel_size, name=f"rnn_{number}"),
+          DepthToSpace(2)]
+    self.decoders = [RecurrentStack(
+        [*layers, _conv(3, activation="tanh", name="image")])]
+    if reconstruction == "scaled":
+      self.gain_network = _gain_network()
+
+
+def _conv(filters, kernel_size=1, strides=1, activation=None, name=None):
+  return tf.keras.layers.Conv2D(
+      filters, kernel_size, strides, "same", activation=activation, name=name)
+
+
+def _gain_network():
+  """x_hat, (B, H, W, 3), to gains above 1, (B, H/32, W/32, 1)."""
+  return tf.keras.Sequential([
+      *(_conv(32, 3, 2, "elu", name=f"conv_{number}") for number in range(4)),
+      _conv(1, 2, 2, "elu", name="conv_4"),
+      tf.keras.layers.Lambda(lambda x: x + 2.0)], name="gain_network")
