@@ -1,5 +1,7 @@
 """Progressive files on the command line: prefixes, targets, refusals."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,8 +10,10 @@ from tests.conformance import suite
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs
-from tfc_models.codecs import LearnedCodec
+from tfc_models.codecs import LearnedCodec, lineup
+from tfc_models.errors import UsageError
 from tfc_models.models import weights
+from tfc_models.models.base import Settings
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +92,25 @@ def test_files_without_iterations_refuse_them(photo, tiny_weights):
   fails(1, "no iterations", "decompress", photo.with_suffix(".tfcm"),
         "-o", photo.parent / "x.png", "--model_path", tiny_weights,
         "--iterations", 1)
+
+
+def test_iterations_are_the_points_of_a_curve(progressive, photo, tmp_path):
+  (family,) = lineup.parse([f"mine={progressive}"])
+  assert family.settings == (1, 2, 3)
+  image = make_image(40, 50)
+  whole = LearnedCodec.from_file(progressive)
+  for setting in family.settings:
+    codec = family.make(setting)
+    expected = whole.encode(image, Settings(iterations=setting))
+    assert codec.encode(image) == expected
+    assert len(codec.encode(image, Settings(iterations=1))) <= len(expected)
+    assert family.facts(setting)["iterations"] == setting
+  with pytest.raises(UsageError, match="from 1 to 3, got 4"):
+    lineup.parse([f"{progressive}@4"])
+  out = tmp_path / "evaluation"
+  code, _, err = tfcm("evaluate", "--codecs", f"mine={progressive}@1,3",
+                      "--images", photo, "-o", out)
+  assert code == 0, err
+  records = [json.loads(line) for line in open(out / "records.jsonl")]
+  assert [record["num_bytes"] for record in records] == [
+      len(family.make(setting).encode(image)) for setting in (1, 3)]

@@ -19,22 +19,25 @@ class LearnedCodec(Codec):
     model: with coding tables, from `models.weights.load`.
     fingerprint: 4 bytes, of its weights.
     quality: what the weights stand for, noted in the header; None if unknown.
+    iterations: of progressive models, what settings that say nothing else mean.
   """
 
   extension = ".tfcm"
 
-  def __init__(self, model, fingerprint, quality=None):
+  def __init__(self, model, fingerprint, quality=None, iterations=None):
     self.model = model
     self.fingerprint = fingerprint
     self.quality = quality
+    self.iterations = iterations
     self.name = model.registered_name + (
         "" if quality is None else f" q{quality}")
 
   @classmethod
-  def from_file(cls, path, quality=None):
+  def from_file(cls, path, quality=None, iterations=None):
     """Returns the codec of a weight file."""
     model, info = weights.load(path)
-    return cls(model, bytes.fromhex(info["fingerprint"]), quality)
+    return cls(
+        model, bytes.fromhex(info["fingerprint"]), quality, iterations)
 
   def encode(self, image, settings=None):
     """As of `Codec`; `settings` is a `models.base.Settings`.
@@ -82,6 +85,8 @@ class LearnedCodec(Codec):
   def _settings(self, settings):
     """Returns settings with our quality, checked."""
     capabilities = self.model.capabilities
+    if settings == Settings():
+      settings = Settings(iterations=self.iterations)
     for name in ("iterations", "target_bytes", "target_psnr"):
       value = getattr(settings, name)
       if value is None:

@@ -1,10 +1,10 @@
-"""Learned codecs at several rates; TensorFlow is loaded when one is made."""
+"""Families of learned codecs; TensorFlow is loaded when one is made."""
 
 import dataclasses
 import os
 
 from tfc_models import configs, pretrained
-from tfc_models.codecs.base import Family, version_of
+from tfc_models.codecs.base import Family, check_range, version_of
 from tfc_models.errors import UsageError
 from tfc_models.weight_info import read_info
 
@@ -37,12 +37,56 @@ class LearnedFamily(Family):
     return codecs.LearnedCodec.from_file(dict(self.weights)[setting])
 
   def facts(self, setting):
-    info = read_info(dict(self.weights)[setting])
-    return {
-        "tool": f"tfc_models {version_of('tfc_models')}",
-        "library": f"tensorflow {version_of('tensorflow')}, "
-        f"tensorflow-compression {version_of('tensorflow-compression')}",
-        "model": info["model"], "fingerprint": info["fingerprint"]}
+    return _facts(read_info(dict(self.weights)[setting]))
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgressiveFamily(Family):
+  """Weights for all rates.
+
+  Attributes:
+    path: of the weight file.
+    iterations: how many there are at most.
+    settings: numbers of iterations.
+  """
+
+  name: str
+  path: str
+  iterations: int
+  settings: tuple
+
+  def check(self, setting):
+    check_range(self.name, setting, 1, self.iterations)
+
+  def make(self, setting):
+    from tfc_models import codecs
+    return codecs.LearnedCodec.from_file(self.path, iterations=setting)
+
+  def facts(self, setting):
+    return {**_facts(read_info(self.path)), "iterations": setting}
+
+
+def _family(name, weights):
+  """Returns the family of a list of (setting, path of a weight file)."""
+  if len(weights) == 1:
+    ((_, path),) = weights
+    iterations = read_info(path).get("iterations")
+    if iterations is not None:
+      # The powers of two, and the last: each is coded from the start.
+      settings = [2**n for n in range(iterations.bit_length())]
+      if settings[-1] != iterations:
+        settings.append(iterations)
+      return ProgressiveFamily(name, path, iterations, tuple(settings))
+  return LearnedFamily(
+      name, tuple(weights), tuple(setting for setting, _ in weights))
+
+
+def _facts(info):
+  return {
+      "tool": f"tfc_models {version_of('tfc_models')}",
+      "library": f"tensorflow {version_of('tensorflow')}, "
+      f"tensorflow-compression {version_of('tensorflow-compression')}",
+      "model": info["model"], "fingerprint": info["fingerprint"]}
 
 
 def registered():
@@ -54,17 +98,15 @@ def registered():
   # Recipes are called as their models, and known without TensorFlow.
   for recipe in configs.summaries():
     found.setdefault(recipe.replace("_", "-"), [])
-  return {
-      name: LearnedFamily(name, tuple(weights), tuple(
-          quality for quality, _ in weights))
-      for name, weights in found.items()}
+  return {name: _family(name, weights) for name, weights in found.items()}
 
 
 def trained(paths):
   """Returns the family of training directories or weight files.
 
   Args:
-    paths: list, a point of the curve each, called by its last part.
+    paths: list, a point of the curve each, called by its last part; the only one
+      may hold a progressive model, whose iterations are the points.
 
   Raises:
     UsageError: if one holds no weights, or two are called the same.
@@ -78,6 +120,4 @@ def trained(paths):
       raise UsageError(f"{path}: another directory is called {setting} too")
     weights.append((setting, file))
   name = os.path.commonprefix([setting for setting, _ in weights])
-  return LearnedFamily(
-      name.rstrip("-_=.") or "trained", tuple(weights),
-      tuple(setting for setting, _ in weights))
+  return _family(name.rstrip("-_=.") or "trained", weights)

@@ -87,6 +87,7 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     downsampling_factor: int, sides of padded images are multiples of it.
     capabilities: subset of {"quality", "progressive", "lossless",
       "exact_pixels"}; what the conformance suite tests and callers may ask for.
+      Progressive models have an attribute `iterations`, how many there are.
     latents: names of the coded latents, in the order of the stream.
   """
 

@@ -67,6 +67,8 @@ def save(model, path, **facts):
   info = dict(
       facts, model=model.registered_name, arguments=model.arguments,
       parameters=int(sum(np.prod(v.shape) for v in model.trainable_variables)))
+  if "progressive" in model.capabilities:
+    info["iterations"] = model.iterations
   info["fingerprint"] = _fingerprint(info, arrays)
   text = json.dumps(info, sort_keys=True).encode()
   buffer = io.BytesIO()
