@@ -11,7 +11,7 @@ from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs
 from tfc_models.codecs import LearnedCodec, lineup
-from tfc_models.errors import UsageError
+from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.models import weights
 from tfc_models.models.base import Settings
 
@@ -114,3 +114,52 @@ def test_iterations_are_the_points_of_a_curve(progressive, photo, tmp_path):
   records = [json.loads(line) for line in open(out / "records.jsonl")]
   assert [record["num_bytes"] for record in records] == [
       len(family.make(setting).encode(image)) for setting in (1, 3)]
+
+
+def test_thumbnails_have_a_header_of_8_bytes(progressive, tmp_path):
+  photo = tmp_path / "small.png"
+  Image.fromarray(make_image(32, 32)).save(photo)
+  stream, out = tmp_path / "small.tfcm", tmp_path / "out.png"
+  assert compress(photo, progressive, "--thumbnail") == 1
+  data = stream.read_bytes()
+  assert len(data) == 8 + 3 * 8
+  codec = LearnedCodec.from_file(progressive)
+  plain = codec.encode(make_image(32, 32))
+  images = list(codec.decode_progressively(plain))
+  np.testing.assert_array_equal(codec.decode(data), images[-1])
+  np.testing.assert_array_equal(codec.decode(data, iterations=2), images[1])
+  code, _, err = tfcm("decompress", stream, "-o", out, "--model_path", progressive)
+  assert code == 0, err
+  np.testing.assert_array_equal(np.asarray(Image.open(out)), images[-1])
+  assert tfcm("verify", stream)[0] == 0
+  code, text, _ = tfcm("info", stream)
+  assert code == 0 and "32x32 RGB" in text and "thumbnail" in text
+  compress(photo, progressive, "--thumbnail", "--target_size", 31)
+  assert len(stream.read_bytes()) == 8 + 2 * 8
+  # Every change is noticed, a cut one too; what is left of it decodes.
+  for position in range(len(data)):
+    for bit in (0, 7):
+      wrong = bytearray(data)
+      wrong[position] ^= 1 << bit
+      with pytest.raises(BitstreamError):
+        codec.decode(bytes(wrong))
+    with pytest.raises(BitstreamError):
+      codec.decode(data[:position])
+  np.testing.assert_array_equal(
+      codec.decode(data[:26], allow_partial=True), images[1])
+  with pytest.raises(BitstreamError, match="holds no iteration"):
+    codec.decode(data[:12], allow_partial=True)
+
+
+def test_grey_thumbnails_and_the_largest(progressive):
+  codec = LearnedCodec.from_file(progressive)
+  for image in (make_image(1, 256), make_image(9, 7, 1)):
+    decoded = codec.decode(codec.encode(image, Settings(thumbnail=True)))
+    np.testing.assert_array_equal(decoded, codec.decode(codec.encode(image)))
+  with pytest.raises(UsageError, match="257x1 is no thumbnail|1x257 is no"):
+    codec.encode(make_image(1, 257), Settings(thumbnail=True))
+
+
+def test_other_models_make_no_thumbnails(photo, tiny_weights):
+  fails(1, "is not progressive", "compress", photo, "--model", tiny_weights,
+        "--thumbnail")

@@ -15,6 +15,7 @@ from tfc_models.bitstream.container import (
     read,
     write,
 )
+from tfc_models.bitstream.thumbnail import THUMBNAIL_SIDE
 
 __all__ = [
     "ITERATION",
@@ -22,6 +23,7 @@ __all__ = [
     "MAGIC",
     "MAX_PIXELS",
     "METADATA",
+    "THUMBNAIL_SIDE",
     "VERSION",
     "Chunk",
     "Header",

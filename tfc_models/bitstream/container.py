@@ -8,7 +8,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from tfc_models.bitstream import varint
+from tfc_models.bitstream import thumbnail, varint
 from tfc_models.errors import BitstreamError, ChecksumError, TruncatedError
 
 MAGIC = b"\x9fTCM"
@@ -62,6 +62,8 @@ class Header:
     bit_depth: bits per sample, 8.
     settings: name to value, see `FORMAT.md`.
     version: of the container.
+    thumbnail: whether the file is of the thumbnail profile: there is no name, the
+      fingerprint has 3 bytes, and all iterations are one string.
   """
 
   model: str
@@ -72,6 +74,7 @@ class Header:
   bit_depth: int = 8
   settings: dict = dataclasses.field(default_factory=dict)
   version: int = VERSION
+  thumbnail: bool = False
 
 
 def write(header, chunks):
@@ -86,6 +89,10 @@ def write(header, chunks):
   """
   if not chunks:
     raise ValueError("`chunks` must not be empty.")
+  if header.thumbnail:
+    return thumbnail.write(
+        header.fingerprint, header.height, header.width, header.channels,
+        b"".join(string for chunk in chunks for string in chunk.strings))
   head = _write_header(header)
   parts = [head, struct.pack("<I", zlib.crc32(head))]
   # Chunk checksums continue that of the header, so that a chunk of another
@@ -118,6 +125,11 @@ def read(data, allow_partial=False):
       sense.
   """
   data = memoryview(bytes(data))
+  if thumbnail.begins(data):
+    fingerprint, height, width, channels, payload = thumbnail.read(
+        data, allow_partial)
+    header = Header("", fingerprint, height, width, channels, thumbnail=True)
+    return header, [Chunk(ITERATION, 0, (payload,))]
   header, position = _read_header(data)
   seed = zlib.crc32(data[:position])
   position += 4

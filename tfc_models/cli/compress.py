@@ -24,6 +24,9 @@ def add_arguments(parser):
   parser.add_argument(
       "--target_psnr", type=float, metavar="DB",
       help="of these: as few iterations as reach that PSNR")
+  parser.add_argument(
+      "--thumbnail", action="store_true",
+      help="of these: a header of 8 bytes, for images up to 256x256")
 
 
 def run(arguments):
@@ -34,7 +37,7 @@ def run(arguments):
   codec = codecs.load(arguments.model, arguments.quality)
   settings = Settings(
       iterations=arguments.iterations, target_bytes=arguments.target_size,
-      target_psnr=arguments.target_psnr)
+      target_psnr=arguments.target_psnr, thumbnail=arguments.thumbnail)
 
   def work(name, data, output):
     image = read_image(data, name)

@@ -8,19 +8,20 @@ add_arguments = streams.add_arguments
 
 
 def run(arguments):
-  shipped = {entry["fingerprint"]: entry for entry in loader.manifest()}
-
   def facts_of(data, header, chunks):
-    weights = shipped.get(header.fingerprint.hex())
+    fingerprint = header.fingerprint.hex()
+    weights = next((entry for entry in loader.manifest()
+                    if entry["fingerprint"].startswith(fingerprint)), None)
     return {
-        "model": header.model,
-        "fingerprint": header.fingerprint.hex(),
+        "model": header.model or (weights and weights["name"]),
+        "fingerprint": fingerprint,
         "weights": weights and weights["file"],
         "height": header.height,
         "width": header.width,
         "channels": header.channels,
         "bit_depth": header.bit_depth,
         "settings": header.settings,
+        "profile": "thumbnail" if header.thumbnail else "standard",
         "format_version": header.version,
         "bytes": len(data),
         "bpp": round(8 * len(data) / (header.height * header.width), 4),
@@ -41,8 +42,9 @@ def _describe(name, facts):
       f"{name}: {facts['width']}x{facts['height']} {colour}, "
       f"{facts['bit_depth']} bits, {facts['bytes']} bytes, "
       f"{facts['bpp']:.3f} bpp",
-      f"  model {facts['model']}, {settings or 'no settings'}, container "
-      f"version {facts['format_version']}",
+      f"  model {facts['model'] or 'not named'}, {settings or 'no settings'}, "
+      f"container version {facts['format_version']}"
+      f"{', thumbnail' if facts['profile'] == 'thumbnail' else ''}",
       f"  weights {facts['fingerprint']}: "
       f"{facts['weights'] or 'not shipped, found by --model_path'}"]
   for chunk in facts["chunks"]:

@@ -5,7 +5,12 @@ import threading
 
 from tfc_models import bitstream, metrics, pretrained, registry
 from tfc_models.codecs.base import Codec, check_image
-from tfc_models.errors import UnknownModelError, UsageError, WrongWeightsError
+from tfc_models.errors import (
+    BitstreamError,
+    UnknownModelError,
+    UsageError,
+    WrongWeightsError,
+)
 from tfc_models.models import weights
 from tfc_models.models.base import Settings
 
@@ -53,8 +58,14 @@ class LearnedCodec(Codec):
         self.model.registered_name, self.fingerprint, height, width, channels,
         settings={} if settings.quality is None else {
             "quality": settings.quality})
+    if settings.thumbnail:
+      if max(height, width) > bitstream.THUMBNAIL_SIDE:
+        raise UsageError(
+            f"an image of {width}x{height} is no thumbnail (sides of at most "
+            f"{bitstream.THUMBNAIL_SIDE} pixels)")
+      header = dataclasses.replace(header, thumbnail=True)
     if settings.target_bytes is None and settings.target_psnr is None:
-      return bitstream.write(header, self.model.compress(image, settings))
+      return self._write(header, self.model.compress(image, settings))
     return self._encode_towards(image, settings, header)
 
   def decode(self, data, iterations=None, allow_partial=False):
@@ -68,28 +79,61 @@ class LearnedCodec(Codec):
     Raises:
       BitstreamError: if the file is damaged, or made with other weights.
     """
-    header, chunks = bitstream.read(data, allow_partial)
-    return self.decode_chunks(header, first_iterations(chunks, iterations))
+    header, chunks = self._read(data, allow_partial)
+    return self.model.decompress(first_iterations(chunks, iterations), header)
 
   def decode_progressively(self, data, allow_partial=False):
     """Yields the image of a file after each iteration; others yield once."""
-    header, chunks = bitstream.read(data, allow_partial)
-    self._check(header)
+    header, chunks = self._read(data, allow_partial)
     return self.model.decompress_progressively(chunks, header)
 
   def decode_chunks(self, header, chunks):
-    """Returns the image of a file that has been read already."""
+    """Returns the image of a file that has been read, and unpacked, already."""
     self._check(header)
     return self.model.decompress(chunks, header)
+
+  def unpack(self, header, chunks):
+    """Returns the chunks of a file that has been read, one for each iteration.
+
+    Raises:
+      BitstreamError: if a thumbnail holds none.
+    """
+    if not header.thumbnail:
+      return chunks
+    size = self.model.iteration_bytes(header.height, header.width)
+    ((payload,),) = (chunk.strings for chunk in chunks)
+    if not size or len(payload) < size:
+      raise BitstreamError(
+          f"a thumbnail of {len(payload)} bytes holds no iteration of its model")
+    return [
+        bitstream.Chunk(
+            bitstream.ITERATION, t, (payload[t * size:(t + 1) * size],))
+        for t in range(len(payload) // size)]
+
+  def _read(self, data, allow_partial):
+    header, chunks = bitstream.read(data, allow_partial)
+    self._check(header)
+    return header, self.unpack(header, chunks)
+
+  def _write(self, header, chunks):
+    """Returns the bytes of a file, with iterations of one size in a thumbnail."""
+    if header.thumbnail:
+      size = self.model.iteration_bytes(header.height, header.width)
+      if size is None:
+        raise UsageError(f"{self.name} makes no thumbnails")
+      chunks = [
+          chunk._replace(strings=(chunk.strings[0].ljust(size, b"\0"),))
+          for chunk in chunks]
+    return bitstream.write(header, chunks)
 
   def _settings(self, settings):
     """Returns settings with our quality, checked."""
     capabilities = self.model.capabilities
     if settings == Settings():
       settings = Settings(iterations=self.iterations)
-    for name in ("iterations", "target_bytes", "target_psnr"):
+    for name in ("iterations", "target_bytes", "target_psnr", "thumbnail"):
       value = getattr(settings, name)
-      if value is None:
+      if value is None or value is False:
         continue
       if "progressive" not in capabilities:
         raise UsageError(
@@ -108,7 +152,7 @@ class LearnedCodec(Codec):
     """Returns the file that meets a target, or comes nearest to it."""
     chunks, data = [], None
     for chunk, decoded in self.model.compress_progressively(image, settings):
-      longer = bitstream.write(header, [*chunks, chunk])
+      longer = self._write(header, [*chunks, chunk])
       if settings.target_bytes is not None and (
           len(longer) > settings.target_bytes):
         break
@@ -124,7 +168,7 @@ class LearnedCodec(Codec):
     return data
 
   def _check(self, header):
-    if header.fingerprint != self.fingerprint:
+    if not self.fingerprint.startswith(header.fingerprint):
       raise WrongWeightsError(
           f"the stream was made with weights {header.fingerprint.hex()}, "
           f"these are {self.fingerprint.hex()}")
@@ -174,12 +218,13 @@ class StreamDecoder:
   def open(self, data, allow_partial=False):
     """Returns the codec that a stream needs, its header and its chunks."""
     header, chunks = bitstream.read(data, allow_partial)
-    return self._codec(header), header, chunks
+    codec = self._codec(header)
+    return codec, header, codec.unpack(header, chunks)
 
   def _codec(self, header):
     with self._lock:
       if header.fingerprint not in self._codecs:
-        if header.model not in registry.names():
+        if header.model not in registry.names() and not header.thumbnail:
           raise UnknownModelError(
               f"the model {header.model!r} is unknown to this version")
         path = pretrained.find_by_fingerprint(

@@ -53,6 +53,8 @@ class Settings:
     target_bytes: of these, the last iteration with which the file has no more
       bytes is the last one.
     target_psnr: likewise, the first with which the image has as many dB.
+    thumbnail: write a file of the thumbnail profile, see `bitstream/FORMAT.md`; of
+      progressive models whose iterations have a fixed size.
     lmbda: weight of the distortion in training.
     noise: random numbers of training.
   """
@@ -61,6 +63,7 @@ class Settings:
   iterations: Optional[int] = None
   target_bytes: Optional[int] = None
   target_psnr: Optional[float] = None
+  thumbnail: bool = False
   lmbda: object = None
   noise: Optional[Noise] = None
 
@@ -141,6 +144,10 @@ class CompressionModel(tf.keras.Model, abc.ABC):
   def decode_progressively(self, chunks, header):
     """Yields ever better x_hat; once, unless the model is progressive."""
     yield self.decode(chunks, header)
+
+  def iteration_bytes(self, height, width):
+    """Returns the bytes of each iteration of an image; None if they vary."""
+    return None
 
   def prepare(self, images, lmbda):
     """Sets variables from data before the first step; by default, none.

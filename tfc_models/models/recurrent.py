@@ -9,6 +9,7 @@ from tfc_models.bitstream import ITERATION, Chunk
 from tfc_models.entropy_models import SignCodec
 from tfc_models.errors import BitstreamError
 from tfc_models.models import base
+from tfc_models.ops import padding
 
 RECONSTRUCTIONS = ("one_shot", "additive", "scaled")
 
@@ -111,6 +112,11 @@ class RecurrentModel(base.CompressionModel):
       code = self.code_codecs[t].decompress(tf.constant([string]), shape)
       image, progress = self._synthesize(t, code, progress)
       yield image
+
+  def iteration_bytes(self, height, width):
+    sites = [padding.padded_size(side, self.downsampling_factor)
+             // self.code_factor for side in (height, width)]
+    return -(-sites[0] * sites[1] * self.code_depth // 8)
 
   def _analyze(self, t, x, progress):
     """Returns the activations that become the code, and the progress.

@@ -78,7 +78,7 @@ def find_by_fingerprint(fingerprint, model_path=()):
   """Returns the path of the weights with a fingerprint.
 
   Args:
-    fingerprint: 4 bytes.
+    fingerprint: 4 bytes, or the first of them.
     model_path: weight files and folders (searched recursively), after which
       come those of the environment variable TFCM_MODEL_PATH.
 
@@ -87,13 +87,13 @@ def find_by_fingerprint(fingerprint, model_path=()):
   """
   wanted = fingerprint.hex()
   for entry in manifest():
-    if entry["fingerprint"] == wanted:
+    if entry["fingerprint"].startswith(wanted):
       return weight_path(entry)
   listed = os.environ.get(MODEL_PATH_VARIABLE, "").split(os.pathsep)
   for place in [*model_path, *filter(None, listed)]:
     for path in _weight_files(place):
       try:
-        if read_info(path).get("fingerprint") == wanted:
+        if read_info(path).get("fingerprint", "").startswith(wanted):
           return path
       except UsageError:
         continue  # Some other npz file.
