@@ -139,3 +139,35 @@ def test_ms_ssim_is_that_of_tensorflow_with_gradient(height, width):
   unknown = tf.function(metrics.ms_ssim, input_signature=2 * [
       tf.TensorSpec([None, None, None, 3])])
   np.testing.assert_allclose(unknown(x, x_hat), results[0][0], rtol=1e-5)
+
+
+def test_dissimilar_mae_agrees_with_numpy_and_detaches_its_weights():
+  rng = np.random.default_rng(0)
+  x = rng.uniform(size=(2, 16, 24, 3)).astype(np.float32)
+  # Noise of another strength in each block.
+  strength = np.repeat(np.repeat(rng.uniform(
+      0.001, 0.3, (2, 2, 3, 1)), 8, axis=1), 8, axis=2)
+  y = (x + strength * rng.normal(size=x.shape)).astype(np.float32)
+
+  def blocks(values):
+    values = values.astype(np.float64).reshape(2, 2, 8, 3, 8, 3)
+    return values.transpose(0, 1, 3, 5, 2, 4).reshape(2, 2, 3, 3, 64)
+
+  a, b = blocks(x), blocks(y)
+  mean, mean_hat = a.mean(-1), b.mean(-1)
+  covariance = (a * b).mean(-1) - mean * mean_hat
+  similarity = (2 * mean * mean_hat + 1e-4) * (2 * covariance + 9e-4) / (
+      (mean**2 + mean_hat**2 + 1e-4) * (a.var(-1) + b.var(-1) + 9e-4))
+  lost = (0.5 * (1 - similarity)).mean(-1)
+  weights = np.clip(lost / lost.mean((1, 2), keepdims=True), 0.1, 10.0)
+  errors = 255.0 * np.abs(a - b).mean((-1, -2))
+  expected = (weights * errors).mean((1, 2))
+  y = tf.constant(y)
+  with tf.GradientTape() as tape:
+    tape.watch(y)
+    found = metrics.dissimilar_mae(x, y)
+  np.testing.assert_allclose(found, expected, rtol=1e-4)
+  gradient = np.abs(tape.gradient(found, y).numpy())
+  np.testing.assert_allclose(
+      gradient[:, ::8, ::8, 0], 255.0 * weights / (16 * 24 * 3), rtol=1e-3)
+  np.testing.assert_array_equal(metrics.dissimilar_mae(x, x), [0.0, 0.0])

@@ -10,6 +10,7 @@ from tfc_models import bitstream, configs, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import SignCodec
 from tfc_models.models import weights
+from tfc_models.models.recurrent import Progress
 from tfc_models.ops.noise import Noise
 
 VARIANTS = [
@@ -151,6 +152,29 @@ def test_the_networks_of_2017_have_the_published_size():
   for stack, millions in ((model.encoders[0], 17.1), (model.decoders[0], 18.3)):
     kernels = sum(int(tf.size(v)) for v in stack.weights if v.shape.rank == 4)
     assert kernels == pytest.approx(1e6 * millions, rel=0.005)
+
+
+def test_priming_is_a_pass_for_the_state_alone():
+  arguments = configs.get("johnston2018:tiny").model.arguments.to_dict()
+  model = suite.fresh(
+      "johnston2018", **{**arguments, "priming": 2, "diffusion": 0})
+  x = model._enter(make_image(32, 32))
+  residual = model.span * (x - 0.5)
+  states = None
+  for _ in range(3):
+    expected, states = model.encoders[0](residual, states)
+  code, progress = model._analyze(0, x, Progress())
+  np.testing.assert_array_equal(code, expected)
+  signs = tf.sign(code)
+  states = None
+  for _ in range(3):
+    expected, states = model.decoders[0](signs, states)
+  x_hat, progress = model._synthesize(0, signs, progress)
+  np.testing.assert_array_equal(progress.x_hat, expected)
+  # Without diffusion the second iteration is a single pass.
+  expected, _ = model.encoders[0](
+      residual - progress.x_hat, progress.encoder)
+  np.testing.assert_array_equal(model._analyze(1, x, progress)[0], expected)
 
 
 def test_distinct_weights_are_those_of_each_iteration():

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfc_models.layers.rnn_cells import AssociativeLSTM, ConvLSTM, ResidualGRU
+from tfc_models.layers.rnn_cells import (
+    AssociativeLSTM,
+    ConvGRU,
+    ConvLSTM,
+    ResidualGRU,
+)
 
 
 def sigmoid(x):
@@ -43,20 +48,25 @@ def test_lstm(x):
     np.testing.assert_allclose(state[1][0, 0, 0], c, rtol=1e-5)
 
 
-def test_residual_gru(x):
-  cell = ResidualGRU(2, 1)
+@pytest.mark.parametrize("make", [ConvGRU, ResidualGRU])
+def test_gru(make, x):
+  cell = make(2, 1)
   kernels = with_random_kernels(cell, x)
   h = np.zeros(2)
   state = None
   for _ in range(3):
-    z, r, w, shortcut = np.split(x[0, 0, 0] @ kernels["inputs"], 4)
+    z, r, w, *shortcut = np.split(x[0, 0, 0] @ kernels["inputs"], cell._parts)
     uz, ur = np.split(h @ kernels["gates"], 2)
     z, r = sigmoid(z + uz), sigmoid(r + ur)
-    h = (1 - z) * h + z * np.tanh(w + (r * h) @ kernels["candidate"]) + (
-        0.1 * h @ kernels["shortcut"])
+    before = h
+    h = (1 - z) * h + z * np.tanh(w + (r * h) @ kernels["candidate"])
+    shown = h
+    if shortcut:
+      h = h + 0.1 * before @ kernels["shortcut"]
+      shown = h + 0.1 * shortcut[0]
     output, state = cell(x, state)
     np.testing.assert_allclose(state[0, 0, 0], h, rtol=1e-4)
-    np.testing.assert_allclose(output[0, 0, 0], h + 0.1 * shortcut, rtol=1e-4)
+    np.testing.assert_allclose(output[0, 0, 0], shown, rtol=1e-4)
 
 
 def test_associative_lstm(x):
@@ -86,7 +96,7 @@ def test_associative_lstm(x):
     np.testing.assert_allclose(output[0, 0, 0], h, rtol=1e-4)
 
 
-@pytest.mark.parametrize("make", [ConvLSTM, ResidualGRU, AssociativeLSTM])
+@pytest.mark.parametrize("make", [ConvLSTM, ConvGRU, ResidualGRU, AssociativeLSTM])
 def test_the_convolution_of_the_inputs_carries_the_stride(make):
   cell = make(4, 3, 2, 3)
   x = tf.random.stateless_normal([2, 8, 12, 5], [1, 2])

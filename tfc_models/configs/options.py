@@ -37,7 +37,8 @@ class TrainOptions:
 
   Attributes:
     distortion: "mse": loss = bpp + lmbda * mse, mse on 0..255; "mae": likewise
-      with the mean absolute error; "ms-ssim": loss = bpp + lmbda * (1 - ms_ssim).
+      with the mean absolute error; "ssim-mae": with that weighted by how much
+      structure was lost; "ms-ssim": loss = bpp + lmbda * (1 - ms_ssim).
     lmbda: see `distortion`; larger means more bits.
     learning_rate: of Adam, at the start.
     schedule: "constant"; "cosine", to a hundredth; "step", a tenth after each

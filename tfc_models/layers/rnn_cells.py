@@ -73,36 +73,57 @@ class ConvLSTM(Cell):
     return hidden, (hidden, memory)
 
 
-class ResidualGRU(Cell):
-  """Gated recurrent unit with shortcuts around its time step and its layer.
+class ConvGRU(Cell):
+  """Gated recurrent unit; its state is its output.
 
-      z, r = sigmoid(W x + U h), h~ = tanh(W x + U (r h))
-      h' = (1 - z) h + z h~ + 0.1 Wh h; the output is h' + 0.1 Wx x
+      z, r = sigmoid(W x + U h), h~ = tanh(W x + U (r h)), h' = (1 - z) h + z h~
+
+  Source: Cho et al., EMNLP 2014, arXiv:1406.1078.
+  """
+
+  # Parts of the convolution of the inputs: z, r, h~.
+  _parts = 3
+
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    self.inputs = self._of_inputs(self._parts * self.filters)
+    self.gates = self._of_state(2 * self.filters, "gates")
+    self.candidate = self._of_state(self.filters, "candidate")
+
+  def call(self, x, state=None):
+    parts = tf.split(self.inputs(x), self._parts, axis=-1)
+    state = self._step(parts, tf.zeros_like(parts[0]) if state is None else state)
+    return state, state
+
+  def _step(self, parts, state):
+    z, r, candidate = parts[:3]
+    gates = tf.sigmoid(tf.concat([z, r], axis=-1) + self.gates(state))
+    z, r = tf.split(gates, 2, axis=-1)
+    candidate = tf.tanh(candidate + self.candidate(r * state))
+    return (1.0 - z) * state + z * candidate
+
+
+class ResidualGRU(ConvGRU):
+  """GRU with shortcuts around its time step and its layer.
+
+      h' = GRU(x, h) + 0.1 Wh h; the output is h' + 0.1 Wx x
 
   Source: Toderici et al., CVPR 2017, arXiv:1608.05148, equations 6 and 7, with
     their factors.
   """
 
   _FACTOR = 0.1
+  _parts = 4  # And the shortcut.
 
   def __init__(self, *args, **kwargs):
     super().__init__(*args, **kwargs)
-    # Of the gates z and r, the candidate, and the shortcut.
-    self.inputs = self._of_inputs(4 * self.filters)
-    self.gates = self._of_state(2 * self.filters, "gates")
-    self.candidate = self._of_state(self.filters, "candidate")
     self.shortcut = self._of_state(self.filters, "shortcut")
 
   def call(self, x, state=None):
-    z, r, candidate, shortcut = tf.split(self.inputs(x), 4, axis=-1)
+    *parts, shortcut = tf.split(self.inputs(x), self._parts, axis=-1)
     if state is None:
-      state = tf.zeros_like(z)
-    gates = tf.sigmoid(
-        tf.concat([z, r], axis=-1) + self.gates(state))
-    z, r = tf.split(gates, 2, axis=-1)
-    candidate = tf.tanh(candidate + self.candidate(r * state))
-    state = ((1.0 - z) * state + z * candidate
-             + self._FACTOR * self.shortcut(state))
+      state = tf.zeros_like(shortcut)
+    state = self._step(parts, state) + self._FACTOR * self.shortcut(state)
     return state + self._FACTOR * shortcut, state
 
 

@@ -6,6 +6,7 @@ from tfc_models.metrics.rate import bits_per_pixel
 from tfc_models.metrics.ssim import (
     MS_SSIM_MIN_SIZE,
     SSIM_MIN_SIZE,
+    dissimilar_mae,
     ms_ssim,
     ssim,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "Comparison",
     "bits_per_pixel",
     "compare",
+    "dissimilar_mae",
     "luma",
     "mae",
     "ms_ssim",

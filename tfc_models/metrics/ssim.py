@@ -13,6 +13,8 @@ SSIM_MIN_SIZE = 11
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _TAPS = 11
 _DEVIATION = 1.5
+# Side of the blocks of `dissimilar_mae`.
+_BLOCK = 8
 # (K L)^2 of the paper's equations 1 to 3, with L = 1.
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -70,20 +72,37 @@ def ms_ssim(x, x_hat):
   return tf.reduce_mean(tf.reduce_prod(tf.stack(factors), axis=0), axis=-1)
 
 
+def dissimilar_mae(x, x_hat):
+  """Returns the mean absolute error of each image where structure was lost.
+
+  Blocks of 8x8 weigh as much as their (1 - SSIM) / 2 exceeds its mean over the
+  image, within 0.1 to 10; no gradient goes through the weights.
+
+  Args:
+    x: (B, H, W, C) float in [0, 1], sides multiples of 8.
+    x_hat: likewise.
+
+  Returns:
+    (B,) float on the 0..255 scale.
+
+  Source: Johnston et al., CVPR 2018, arXiv:1703.10114, section 3.3. Window and
+    bounds are ours.
+  """
+  def block_means(value):
+    return tf.nn.avg_pool2d(value, _BLOCK, _BLOCK, "VALID")
+
+  luminance, structure = _compare(x, x_hat, block_means)
+  lost = tf.reduce_mean(
+      0.5 * (1.0 - luminance * structure), axis=-1, keepdims=True)
+  mean = tf.reduce_mean(lost, axis=(1, 2, 3), keepdims=True)
+  weights = tf.clip_by_value(lost / tf.maximum(mean, 1e-6), 0.1, 10.0)
+  error = block_means(tf.abs(x - x_hat) * 255.0)
+  return tf.reduce_mean(tf.stop_gradient(weights) * error, axis=(1, 2, 3))
+
+
 def _mean(value):
   """Returns the mean over pixels, (B, C); not below zero, for the power."""
   return tf.nn.relu(tf.reduce_mean(value, axis=(1, 2)))
-
-
-def _compare(x, x_hat):
-  """Returns luminance and contrast-structure terms, (B, H - 10, W - 10, C)."""
-  mean, mean_hat = _blur(x), _blur(x_hat)
-  product = 2.0 * mean * mean_hat
-  squares = tf.square(mean) + tf.square(mean_hat)
-  luminance = (product + _C1) / (squares + _C1)
-  covariance = 2.0 * _blur(x * x_hat) - product
-  variances = _blur(tf.square(x) + tf.square(x_hat)) - squares
-  return luminance, (covariance + _C2) / (variances + _C2)
 
 
 def _blur(x):
@@ -96,6 +115,17 @@ def _blur(x):
     kernel = tf.tile(tf.reshape(window, shape), [1, 1, channels, 1])
     x = tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "VALID")
   return x
+
+
+def _compare(x, x_hat, blur=_blur):
+  """Returns luminance and contrast-structure terms of local means by `blur`."""
+  mean, mean_hat = blur(x), blur(x_hat)
+  product = 2.0 * mean * mean_hat
+  squares = tf.square(mean) + tf.square(mean_hat)
+  luminance = (product + _C1) / (squares + _C1)
+  covariance = 2.0 * blur(x * x_hat) - product
+  variances = blur(tf.square(x) + tf.square(x_hat)) - squares
+  return luminance, (covariance + _C2) / (variances + _C2)
 
 
 def _halve(x):

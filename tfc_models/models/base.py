@@ -20,6 +20,7 @@ from tfc_models.ops.noise import Noise
 DISTORTIONS = {
     "mse": metrics.mse,
     "mae": metrics.mae,
+    "ssim-mae": metrics.dissimilar_mae,
     "ms-ssim": lambda x, x_hat: 1.0 - metrics.ms_ssim(x, x_hat),
 }
 
@@ -225,8 +226,8 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     """Returns the loss to minimise and the figures to log.
 
     The loss is bpp + lmbda * mse with mse on 0..255, likewise with the mean
-    absolute error, or bpp + lmbda * (1 - ms_ssim); the distortion is the mean over
-    all stages. (Keras owns the attribute `Model.loss`.)
+    absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
+    ms_ssim); the distortion is the mean over all stages. (Keras owns the attribute `Model.loss`.)
 
     Args:
       x: (B, H, W, 3) float in [0, 1].

@@ -40,8 +40,8 @@ class RecurrentModel(base.CompressionModel):
 
   A subclass sets `encoders` and `decoders`, lists of `transforms.RecurrentStack`
   of length 1 (the same weights in all iterations) or `iterations`, and for the
-  reconstruction "scaled" a `gain_network` of x_hat. It may override `_analyze` and
-  `_synthesize`.
+  reconstruction "scaled" a `gain_network` of x_hat. It may override
+  `_extra_passes`.
 
   Args:
     iterations: how many there are at most.
@@ -132,18 +132,28 @@ class RecurrentModel(base.CompressionModel):
       if self.reconstruction != "one_shot":
         residual *= progress.gain
     encoder = self.encoders[t % len(self.encoders)]
-    code, states = encoder(residual, progress.encoder)
+    states = progress.encoder
+    for _ in range(self._extra_passes(t)):
+      _, states = encoder(residual, states)
+    code, states = encoder(residual, states)
     return code, progress._replace(encoder=states)
 
   def _synthesize(self, t, code, progress):
     """Returns x_hat, (B, H, W, 3) float, and the progress."""
     decoder = self.decoders[t % len(self.decoders)]
-    x_hat, states = decoder(code, progress.decoder)
+    states = progress.decoder
+    for _ in range(self._extra_passes(t)):
+      _, states = decoder(code, states)
+    x_hat, states = decoder(code, states)
     if self.reconstruction != "one_shot" and progress.x_hat is not None:
       x_hat = progress.x_hat + x_hat / progress.gain
     progress = progress._replace(
         x_hat=x_hat, decoder=states, gain=self._gain(x_hat))
     return x_hat / self.span + 0.5, progress
+
+  def _extra_passes(self, t):
+    """Returns how often networks see the inputs of iteration t for their state."""
+    return 0
 
   def _gain(self, x_hat):
     """Returns the gain of the iteration after one that ended with `x_hat`."""

@@ -8,6 +8,7 @@ from tfc_models.models.recurrent import RecurrentModel
 from tfc_models.transforms.recurrent import DepthToSpace, RecurrentStack
 
 CELLS = {
+    "gru": rnn_cells.ConvGRU,
     "lstm": rnn_cells.ConvLSTM,
     "associative_lstm": rnn_cells.AssociativeLSTM,
     "residual_gru": rnn_cells.ResidualGRU,
@@ -24,6 +25,8 @@ class Toderici2017(RecurrentModel):
     iterations: 16 in the paper.
     code_depth: bits a site and iteration.
     width: of the widest layers; others have 1/8 to 1/2 of it.
+    state_kernel: taps a side of the convolutions of the states, except in the last
+      two layers of the decoder, which have 3.
 
   Source: Toderici, Vincent, Johnston, Hwang, Minnen, Shor, Covell, "Full resolution
     image compression with recurrent neural networks", CVPR 2017, arXiv:1608.05148.
@@ -32,20 +35,22 @@ class Toderici2017(RecurrentModel):
   downsampling_factor = 32  # 16 down to the code; a gain is of 32x32 pixels.
 
   def __init__(self, *, cell="residual_gru", reconstruction="one_shot",
-               iterations=16, code_depth=32, width=512):
+               iterations=16, code_depth=32, width=512,
+               state_kernel=1):
     if cell not in CELLS:
       raise ValueError(f"`cell` must be one of {tuple(CELLS)}, got {cell!r}.")
     super().__init__(iterations, reconstruction, code_depth, code_factor=16)
     make = CELLS[cell]
     self.encoders = [RecurrentStack([
         _conv(width // 8, 3, 2, name="conv"),
-        make(width // 2, 3, 2, name="rnn_0"),
-        make(width, 3, 2, name="rnn_1"),
-        make(width, 3, 2, name="rnn_2"),
+        make(width // 2, 3, 2, state_kernel, name="rnn_0"),
+        make(width, 3, 2, state_kernel, name="rnn_1"),
+        make(width, 3, 2, state_kernel, name="rnn_2"),
         _conv(code_depth, activation="tanh", name="code")])]
     layers = [_conv(width, name="conv")]
     for number, (filters, hidden_kernel_size) in enumerate(
-        [(width, 1), (width, 1), (width // 2, 3), (width // 4, 3)]):
+        [(width, state_kernel), (width, state_kernel),
+         (width // 2, 3), (width // 4, 3)]):
       layers += [
           make(filters, 3, 1, hidden_kernel_size, name=f"rnn_{number}"),
           DepthToSpace(2)]
