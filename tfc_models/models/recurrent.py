@@ -40,8 +40,8 @@ class RecurrentModel(base.CompressionModel):
 
   A subclass sets `encoders` and `decoders`, lists of `transforms.RecurrentStack`
   of length 1 (the same weights in all iterations) or `iterations`, and for the
-  reconstruction "scaled" a `gain_network` of x_hat. It may override
-  `_extra_passes`.
+  reconstruction "scaled" a `gain_network`, from x_hat to gains that broadcast to
+  it. It may override `_extra_passes`.
 
   Args:
     iterations: how many there are at most.
@@ -158,10 +158,7 @@ class RecurrentModel(base.CompressionModel):
   def _gain(self, x_hat):
     """Returns the gain of the iteration after one that ended with `x_hat`."""
     if self.reconstruction == "scaled":
-      blocks = self.gain_network(x_hat)
-      factor = x_hat.shape[1] // blocks.shape[1] if x_hat.shape[1] else (
-          tf.shape(x_hat)[1] // tf.shape(blocks)[1])
-      return tf.repeat(tf.repeat(blocks, factor, axis=1), factor, axis=2)
+      return self.gain_network(x_hat)
     return self.residual_scale
 
   def _count(self, settings):

@@ -66,8 +66,9 @@ def _conv(filters, kernel_size=1, strides=1, activation=None, name=None):
 
 
 def _gain_network():
-  """x_hat, (B, H, W, 3), to gains above 1, (B, H/32, W/32, 1)."""
+  """x_hat, (B, H, W, 3), to gains above 1, (B, H, W, 1), one in 32x32 pixels."""
   return tf.keras.Sequential([
       *(_conv(32, 3, 2, "elu", name=f"conv_{number}") for number in range(4)),
       _conv(1, 2, 2, "elu", name="conv_4"),
-      tf.keras.layers.Lambda(lambda x: x + 2.0)], name="gain_network")
+      tf.keras.layers.Lambda(lambda x: x + 2.0),
+      tf.keras.layers.UpSampling2D(32)], name="gain_network")
