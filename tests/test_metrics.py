@@ -104,6 +104,17 @@ def numpy_ms_ssim(a, b):
   return np.mean([one(a[..., c], b[..., c]) for c in range(a.shape[-1])])
 
 
+def test_ssim_of_a_uniform_window_agrees_with_scikit_image():
+  from skimage.metrics import structural_similarity
+  a = make_image(32, 32)
+  b = blurred(a)
+  expected = structural_similarity(
+      a / 255.0, b / 255.0, win_size=7, data_range=1.0, channel_axis=-1,
+      use_sample_covariance=False, full=True)[1][3:-3, 3:-3].mean()
+  x, y = (np.float32(image[None] / 255.0) for image in (a, b))
+  np.testing.assert_allclose(metrics.ssim(x, y, 7), [expected], atol=1e-4)
+
+
 def test_ms_ssim_agrees_with_numpy():
   a = make_image(192, 224).astype(np.float32) / 255
   b = blurred(make_image(192, 224)).astype(np.float32) / 255

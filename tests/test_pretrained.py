@@ -16,6 +16,7 @@ from tfc_models.weight_info import read_info
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 ENTRIES = pretrained.manifest()
+BASE = [entry for entry in ENTRIES if entry["name"] == "tfcm-base"]
 
 
 def label(entry):
@@ -58,7 +59,7 @@ def test_every_golden_stream_has_its_weights():
 
 
 def test_quality_takes_the_nearest_rate_and_says_which():
-  qualities = [entry["quality"] for entry in ENTRIES]
+  qualities = [entry["quality"] for entry in BASE]
   for asked in (1, 30, 49, 51, 70, 100):
     codec = load("tfcm-base", asked)
     assert codec.quality == min(qualities, key=lambda q: abs(q - asked))
@@ -67,7 +68,7 @@ def test_quality_takes_the_nearest_rate_and_says_which():
 
 def test_higher_quality_means_more_bytes_and_more_decibels():
   from tfc_models.evaluation import measure
-  records = [measure(load("tfcm-base", e["quality"]), picture()) for e in ENTRIES]
+  records = [measure(load("tfcm-base", e["quality"]), picture()) for e in BASE]
   assert len(records) == 4
   for one, next_one in zip(records, records[1:]):
     assert one.num_bytes < next_one.num_bytes and one.psnr < next_one.psnr

@@ -24,6 +24,7 @@ VERBS = {
     "evaluate": "compare codecs on images: rate, distortion, time, BD-rate",
     "plot": "draw an evaluation",
     "compare": "compare two images, or what codecs make of one",
+    "thumbnails": "compare codecs on 32x32 images at a few bytes",
     "benchmark": "time coding and training, stage by stage",
     "zoo": "train and release shipped weights (maintainers)",
     "demo": "compress photographs and compare with JPEG",

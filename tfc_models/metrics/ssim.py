@@ -19,12 +19,13 @@ _BLOCK = 8
 _C1, _C2 = 0.01**2, 0.03**2
 
 
-def ssim(x, x_hat):
+def ssim(x, x_hat, window=None):
   """Returns the SSIM of each image.
 
   Args:
-    x: (B, H, W, C) float in [0, 1], sides of at least `SSIM_MIN_SIZE`.
+    x: (B, H, W, C) float in [0, 1], sides of at least `SSIM_MIN_SIZE`, or `window`.
     x_hat: likewise.
+    window: side of a uniform window, for small images; None for the usual one.
 
   Returns:
     (B,) float, 1 for equal images: 11-tap Gaussian window of standard deviation
@@ -33,7 +34,9 @@ def ssim(x, x_hat):
   Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
     visibility to structural similarity", IEEE TIP 2004, equation 13.
   """
-  luminance, structure = _compare(x, x_hat)
+  blur = _blur if window is None else (
+      lambda value: tf.nn.avg_pool2d(value, window, 1, "VALID"))
+  luminance, structure = _compare(x, x_hat, blur)
   return tf.reduce_mean(luminance * structure, axis=(1, 2, 3))
 
 

@@ -1,0 +1,3 @@
+"""`tfcm thumbnails`."""
+from tfc_models.cli.main import run
+run("thumbnails")
