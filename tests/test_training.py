@@ -172,6 +172,19 @@ def test_schedules_start_fall_and_end_where_they_should():
   assert schedules.progress(5, 10, seconds=45.0, minutes=1.0) == 0.75
 
 
+def test_frozen_parts_keep_their_weights(photos, tmp_path):
+  before = arrays(training.train(str(tmp_path / "a"), *options(photos)))
+  after = arrays(training.train(str(tmp_path / "b"), *options(
+      photos, init=str(tmp_path / "a"),
+      freeze=("analysis_transform", "synthesis_transform"))))
+  changed = {name for name in before
+             if not np.array_equal(before[name], after[name])}
+  frozen = {name for name in before if name.startswith(
+      ("analysis_transform/", "synthesis_transform/"))}
+  assert frozen and changed and not frozen & changed
+  assert any(name.startswith("hyper_analysis_transform/") for name in changed)
+
+
 def test_a_deeper_model_starts_from_the_weights_of_a_shallower_one(
     photos, tmp_path, caplog):
   first = training.train(str(tmp_path / "a"), *options(photos))
@@ -277,6 +290,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
     ("train", {"steps": 5}, "multiple of train.steps_per_epoch=2, got 5"),
     ("train", {"schedule": "linear"}, "'constant', 'cosine', 'step', got 'linear'"),
     ("train", {"init": "nowhere"}, "neither shipped weights"),
+    ("train", {"freeze": ("nowhere",)}, "train.freeze: no variables below 'nowhere'"),
 ])
 def test_options_that_cannot_work_are_refused(
     photos, tmp_path, section, change, reason):

@@ -53,6 +53,8 @@ class TrainOptions:
     steps_per_epoch: after so many: log, validate, checkpoint, save a model.
     seed: of initial weights, patches and noise.
     init: weight file, training directory or shipped name to start from.
+    freeze: parts that keep their weights, such as "analysis_transform"; the names
+      are those in weight files, up to any slash.
   """
 
   distortion: str = "mse"
@@ -67,3 +69,4 @@ class TrainOptions:
   steps_per_epoch: int = 200
   seed: int = 0
   init: str = ""
+  freeze: tuple = ()

@@ -12,6 +12,7 @@ from tfc_models.bitstream import LATENT, Chunk
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.errors import BitstreamError
 from tfc_models.models.averaging import MovingAverage
+from tfc_models.models.weights import variables_by_path
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding
 from tfc_models.ops.noise import Noise
@@ -71,14 +72,17 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Controls:
-  """What a training step reads and may change between steps.
+  """What a training step reads; no part of the model, so in no checkpoint.
 
-  Variables, so that neither a graph nor an exported program holds them fixed;
-  no part of the model, so that no checkpoint restores them.
+  Attributes:
+    lmbda, seed: variables, so that neither a graph nor an exported program holds
+      them fixed.
+    trained: the variables that the step changes.
   """
 
   lmbda: tf.Variable
   seed: tf.Variable
+  trained: list
 
 
 class CompressionModel(tf.keras.Model, abc.ABC):
@@ -186,7 +190,7 @@ class CompressionModel(tf.keras.Model, abc.ABC):
   # Training.
 
   def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,
-              **kwargs):
+              freeze=(), **kwargs):
     """Prepares `fit`; the variables have their initial values by now.
 
     Args:
@@ -197,7 +201,12 @@ class CompressionModel(tf.keras.Model, abc.ABC):
       seed: of the noise.
       average: momentum of the moving average of the weights, see `averaged`;
         0 keeps none.
+      freeze: parts that are not trained, as object paths or beginnings of them:
+        "analysis_transform", "y_codec/tables" ...
       **kwargs: as in Keras.
+
+    Raises:
+      ValueError: if nothing is called so.
     """
     if distortion not in DISTORTIONS:
       raise ValueError(
@@ -210,7 +219,8 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     self.distortion = distortion
     self.controls = Controls(
         tf.Variable(lmbda, trainable=False, dtype=tf.float32),
-        tf.Variable(seed, trainable=False, dtype=tf.int32))
+        tf.Variable(seed, trainable=False, dtype=tf.int32),
+        self._without(freeze))
     self.moving_average = MovingAverage(
         self.trainable_variables, average) if average else None
     names = ("loss", "bpp", "mse", "psnr", "gradient_norm") + (
@@ -269,8 +279,8 @@ class CompressionModel(tf.keras.Model, abc.ABC):
     with tf.GradientTape() as tape:
       output = self(x, training=True, settings=settings)
       loss, figures = self.objective(x, output, settings)
-    gradients = tape.gradient(loss, self.trainable_variables)
-    self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+    gradients = tape.gradient(loss, self.controls.trained)
+    self.optimizer.apply_gradients(zip(gradients, self.controls.trained))
     if self.moving_average:
       self.moving_average.update(self.optimizer.iterations)
     return dict(figures, gradient_norm=tf.linalg.global_norm(gradients))
@@ -292,6 +302,18 @@ class CompressionModel(tf.keras.Model, abc.ABC):
         stages=tuple(tf.clip_by_value(x, 0.0, 1.0) for x in output.stages))
     _, figures = self.objective(x, output, Settings(lmbda=self.controls.lmbda))
     return self._log(figures)
+
+  def _without(self, freeze):
+    """Returns the trainable variables outside of the paths `freeze`."""
+    frozen = set()
+    for part in freeze:
+      found = {
+          id(variable) for path, variable in variables_by_path(self).items()
+          if f"{path}/".startswith(f"{part}/")}
+      if not found:
+        raise ValueError(f"freeze: no variables below {part!r}")
+      frozen |= found
+    return [v for v in self.trainable_variables if id(v) not in frozen]
 
   def _training_settings(self, batch):
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group

@@ -80,12 +80,17 @@ class Run:
       self._check_same_model()
     else:
       self._initialize()
-    self.model.compile(
-        tf.keras.optimizers.Adam(
-            options.learning_rate, global_clipnorm=options.clip_norm or None),
-        lmbda=options.lmbda, distortion=options.distortion, seed=options.seed,
-        average=options.average)
-    self.model.optimizer.build(self.model.trainable_variables)
+    try:
+      self.model.compile(
+          tf.keras.optimizers.Adam(
+              options.learning_rate, global_clipnorm=options.clip_norm or None),
+          lmbda=options.lmbda, distortion=options.distortion,
+          seed=options.seed, average=options.average, freeze=options.freeze)
+    except ValueError as error:
+      raise UsageError(f"train.{error}") from None
+    if not self.model.controls.trained:
+      raise UsageError("train.freeze leaves nothing to train")
+    self.model.optimizer.build(self.model.controls.trained)
     self._checkpoint = tf.train.Checkpoint(
         model=self.model, seconds=self.seconds, best_loss=self.best_loss)
     self._manager = tf.train.CheckpointManager(
