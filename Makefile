@@ -1,5 +1,5 @@
 # make demo: compress photographs with the shipped weights.
-# make test: style, imports, all tests.
+# make test: style, imports, tests. make test-all: the slow ones too.
 # Both make their own .venv; PYTHON=... chooses the interpreter.
 
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
@@ -7,13 +7,16 @@ PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
 	2>/dev/null && { echo $$p; break; }; done)
 BIN = .venv/bin
 
-.PHONY: demo test install clean
+.PHONY: demo test test-all install clean
 
 demo: .venv/demo.stamp
 	$(BIN)/tfcm demo
 
 test: .venv/test.stamp
 	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+test-all: .venv/test.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 install: .venv/demo.stamp

@@ -73,7 +73,9 @@ def losses_here(bundle, tmp_path, steps):
 
 
 # One of each kind of network: the others hold no operation that these lack.
-KINDS = ["mbt2018", "tfcm-base", "toderici2017"]
+KINDS = ["tfcm-base", *(
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("bls2017", "mbt2018", "toderici2017"))]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -131,6 +133,7 @@ def test_a_bundle_that_was_cut_off_goes_on_there_or_here(photos, tmp_path):
         "--train_dir", tmp_path / "new")
 
 
+@pytest.mark.slow
 def test_several_steps_a_call_and_averages_end_the_same(photos, tmp_path):
   states = []
   for count in (1, 2):

@@ -15,10 +15,11 @@ from tfc_models.ops.noise import Noise
 
 # Besides those that conformance tests.
 VARIANTS = [
-    "toderici2016:fc-residual", "toderici2016:fc-lstm",
-    "toderici2016:conv-residual", "vric:fc",
-    "vric:fc-residual-16bpp", "vric:conv-residual", "vric:lstm",
-    "vric:lstm-residual", "toderici2017:lstm", "toderici2017:alstm"]
+    "toderici2016:fc-residual", "toderici2016:fc-lstm", "vric:fc", "vric:lstm",
+    "toderici2017:lstm", *(
+        pytest.param(variant, marks=pytest.mark.slow) for variant in (
+            "toderici2016:conv-residual", "vric:fc-residual-16bpp",
+            "vric:conv-residual", "vric:lstm-residual", "toderici2017:alstm"))]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

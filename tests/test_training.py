@@ -185,6 +185,7 @@ def test_frozen_parts_keep_their_weights(photos, tmp_path):
   assert any(name.startswith("hyper_analysis_transform/") for name in changed)
 
 
+@pytest.mark.slow
 def test_a_deeper_model_starts_from_the_weights_of_a_shallower_one(
     photos, tmp_path, caplog):
   first = training.train(str(tmp_path / "a"), *options(photos))

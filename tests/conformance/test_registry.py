@@ -13,8 +13,16 @@ assert models, "importing the package registers the models"
 NAMES = registry.names("image")
 
 
-@pytest.mark.parametrize("check", suite.CHECKS)
-@pytest.mark.parametrize("name", NAMES)
+# Checks that take many steps, and models that share their layers with another.
+LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
+        "ms_ssim_is_trained_towards_too"}
+RELATED = {"bls2017", "bmshj2018-factorized", "johnston2018", "mbt2018-mean", "vric"}
+
+
+@pytest.mark.parametrize("name, check", [
+    pytest.param(name, check, id=f"{name}-{check}", marks=(
+        [pytest.mark.slow] if check in LONG and name in RELATED else []))
+    for name in NAMES for check in suite.CHECKS])
 def test_conformance(name, check, tmp_path):
   function = suite.CHECKS[check]
   extra = (tmp_path,) if "tmp_path" in inspect.signature(function).parameters else ()
