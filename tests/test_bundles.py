@@ -100,6 +100,7 @@ def test_a_bundle_trains_as_tensorflow_does_and_comes_back(
   assert Image.open(tmp_path / "x.png").size == (90, 80)
 
 
+@pytest.mark.slow
 def test_a_bundle_that_was_cut_off_goes_on_there_or_here(photos, tmp_path):
   bundle = str(tmp_path / "bundle")
   parts = recipe("tfcm_base", photos, average=0.9, steps=6)
@@ -163,6 +164,7 @@ def test_a_bundle_goes_on_from_a_checkpoint(photos, tmp_path):
   assert [line["step"] for line in log] == [3, 4]
 
 
+@pytest.mark.slow
 def test_a_run_stops_at_its_time_and_at_a_broken_loss(photos, tmp_path):
   bundle = str(tmp_path / "bundle")
   bundles.export(bundle, *recipe("tfcm_base", photos), limit_mib=8.0)
