@@ -9,12 +9,10 @@ add_arguments = streams.add_arguments
 
 def run(arguments):
   def facts_of(data, header, chunks):
-    fingerprint = header.fingerprint.hex()
-    weights = next((entry for entry in loader.manifest()
-                    if entry["fingerprint"].startswith(fingerprint)), None)
+    weights = loader.shipped_entry(header.fingerprint)
     return {
         "model": header.model or (weights and weights["name"]),
-        "fingerprint": fingerprint,
+        "fingerprint": header.fingerprint.hex(),
         "weights": weights and weights["file"],
         "height": header.height,
         "width": header.width,

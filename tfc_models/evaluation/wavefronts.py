@@ -33,7 +33,7 @@ def measure(codec, strings, shape, side, repeat):
       lambda contexts, sites: network.prepared()(contexts, sites))
   total = _seconds(lambda: codec.walk(strings, shape, side), repeat)
   arithmetic = _seconds(lambda: predict(contexts, sites), repeat)
-  # The symbols come out wrong in no way: the walk decodes in this order.
+  # The same symbols: the tables are in the order in which the walk reads them.
   coder = _seconds(
       lambda: codec.codec.tables.decode(strings, indexes), repeat)
   return {

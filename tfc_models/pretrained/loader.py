@@ -74,6 +74,17 @@ def find_by_name(name, quality=None):
   return training_weights(name), None
 
 
+def shipped_entry(fingerprint):
+  """Returns the manifest's entry with a fingerprint, or None.
+
+  Args:
+    fingerprint: 4 bytes, or the first of them.
+  """
+  wanted = fingerprint.hex()
+  return next((entry for entry in manifest()
+               if entry["fingerprint"].startswith(wanted)), None)
+
+
 def find_by_fingerprint(fingerprint, model_path=()):
   """Returns the path of the weights with a fingerprint.
 
@@ -85,10 +96,10 @@ def find_by_fingerprint(fingerprint, model_path=()):
   Raises:
     WrongWeightsError: if there are none.
   """
+  entry = shipped_entry(fingerprint)
+  if entry:
+    return weight_path(entry)
   wanted = fingerprint.hex()
-  for entry in manifest():
-    if entry["fingerprint"].startswith(wanted):
-      return weight_path(entry)
   listed = os.environ.get(MODEL_PATH_VARIABLE, "").split(os.pathsep)
   for place in [*model_path, *filter(None, listed)]:
     for path in _weight_files(place):
