@@ -23,8 +23,15 @@ def sha(tensor):
   return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
 
 
-def watch(model, seen):
-  """Lets the model note its index tensors and latents in a list."""
+def observe(model, data):
+  """Decodes a stream; returns digests of index tensors and latents, in order."""
+  seen = []
+  check = digest.check
+
+  def noted(digests, indexes):
+    seen.append(sha(indexes))
+    check(digests, indexes)
+
   for codec in model.latent_codecs():
     def decompress(*args, original=codec.decompress):
       result = original(*args)
@@ -32,28 +39,33 @@ def watch(model, seen):
       return result
 
     object.__setattr__(codec, "decompress", decompress)
+  digest.check = noted
+  try:
+    header, chunks = bitstream.read(data)
+    model.decode(chunks, header)
+  finally:
+    digest.check = check
+  return seen
+
+
+def predicting_layers(model):
+  """Returns the layers that run outside of a walk's graph and select its tables."""
+  if hasattr(model, "hyper_synthesis_transform"):
+    return [model.hyper_synthesis_transform]
+  coder = model.binary_rnn
+  return [coder.memory, *coder.state_convs, *sum(coder.code_convs, [])]
 
 
 def main(folder, *options):
   if "float64" in options:
     exact.CARRIER = tf.float64
-  check = digest.check
   found = {}
   for path in sorted(pathlib.Path(folder).glob("*.npz")):
     model, _ = weights.load(path)
-    seen = found[path.stem] = []
-    watch(model, seen)
-
-    def noted(digests, indexes, seen=seen):
-      seen.append(sha(indexes))
-      check(digests, indexes)
-
-    digest.check = noted
     if "xla" in options:
-      network = model.hyper_synthesis_transform
-      network.call = tf.function(network.call, jit_compile=True)
-    header, chunks = bitstream.read(path.with_suffix(".tfcm").read_bytes())
-    model.decode(chunks, header)
+      for layer in predicting_layers(model):
+        layer.call = tf.function(layer.call, jit_compile=True)
+    found[path.stem] = observe(model, path.with_suffix(".tfcm").read_bytes())
   print(json.dumps(found))
 
 

@@ -59,7 +59,7 @@ def test_outputs_are_integers_equal_in_every_arithmetic(name, activation):
           tf.cast(tf.reverse(kernel, [len(kernel.shape) + order]), tf.float64))
       for one in x], axis=0)
   np.testing.assert_array_equal(
-      layer._finish(tf.cast(sums, tf.float32), bias), expected)
+      layer._finish(tf.cast(sums, tf.float32), bias, layer._factor()), expected)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -124,7 +124,7 @@ def test_single_sites_are_those_of_the_whole():
     neighbours = np.concatenate([
         padded[:, 2 + row:9 + row, 2 + column:11 + column]
         for row, column in offsets], axis=-1)
-    np.testing.assert_array_equal(layer.at_sites()(neighbours), layer(x))
+    np.testing.assert_array_equal(layer.at_sites(neighbours, layer.site_weights()), layer(x))
 
 
 def test_a_context_sees_only_what_comes_before():

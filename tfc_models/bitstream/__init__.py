@@ -2,10 +2,12 @@
 
 from tfc_models.bitstream.container import (
     ITERATION,
+    ITERATIONS,
     LATENT,
     MAGIC,
     MAX_PIXELS,
     METADATA,
+    PREDICTED_ITERATION,
     VERSION,
     Chunk,
     Header,
@@ -19,10 +21,12 @@ from tfc_models.bitstream.thumbnail import THUMBNAIL_SIDE
 
 __all__ = [
     "ITERATION",
+    "ITERATIONS",
     "LATENT",
     "MAGIC",
     "MAX_PIXELS",
     "METADATA",
+    "PREDICTED_ITERATION",
     "THUMBNAIL_SIDE",
     "VERSION",
     "Chunk",

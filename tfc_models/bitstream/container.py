@@ -23,9 +23,11 @@ MAX_PIXELS = 2**28
 # does not know them, others not.
 LATENT = 1
 ITERATION = 2
+PREDICTED_ITERATION = 3
+ITERATIONS = frozenset([ITERATION, PREDICTED_ITERATION])
 ANCILLARY = 0x80
 METADATA = ANCILLARY | 1
-KNOWN_TYPES = frozenset([LATENT, ITERATION, METADATA])
+KNOWN_TYPES = ITERATIONS | {LATENT, METADATA}
 # Set in the type byte of the last chunk, so that a file cut between two chunks
 # is noticed without storing its length in front.
 _FINAL = 0x40

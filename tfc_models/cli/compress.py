@@ -25,6 +25,13 @@ def add_arguments(parser):
       "--target_psnr", type=float, metavar="DB",
       help="of these: as few iterations as reach that PSNR")
   parser.add_argument(
+      "--tile_psnr", type=float, metavar="DB",
+      help="of these, with an entropy coder: tiles that have reached that PSNR take "
+      "no further bits")
+  parser.add_argument(
+      "--raw_bits", action="store_true",
+      help="of these: no entropy coder, a bit a sign")
+  parser.add_argument(
       "--thumbnail", action="store_true",
       help="of these: a header of 8 bytes, for images up to 256x256")
 
@@ -37,7 +44,8 @@ def run(arguments):
   codec = codecs.load(arguments.model, arguments.quality)
   settings = Settings(
       iterations=arguments.iterations, target_bytes=arguments.target_size,
-      target_psnr=arguments.target_psnr, thumbnail=arguments.thumbnail)
+      target_psnr=arguments.target_psnr, tile_psnr=arguments.tile_psnr,
+      raw_bits=arguments.raw_bits, thumbnail=arguments.thumbnail)
 
   def work(name, data, output):
     image = read_image(data, name)

@@ -131,7 +131,8 @@ class LearnedCodec(Codec):
     capabilities = self.model.capabilities
     if settings == Settings():
       settings = Settings(iterations=self.iterations)
-    for name in ("iterations", "target_bytes", "target_psnr", "thumbnail"):
+    for name in ("iterations", "target_bytes", "target_psnr", "tile_psnr",
+                 "raw_bits", "thumbnail"):
       value = getattr(settings, name)
       if value is None or value is False:
         continue
@@ -188,10 +189,10 @@ def first_iterations(chunks, iterations):
     return chunks
   if iterations < 1:
     raise UsageError(f"iterations must be positive, got {iterations}")
-  if not any(chunk.type == bitstream.ITERATION for chunk in chunks):
+  if not any(chunk.type in bitstream.ITERATIONS for chunk in chunks):
     raise UsageError("the file is not progressive, it has no iterations")
   return [chunk for chunk in chunks
-          if chunk.type != bitstream.ITERATION or chunk.index < iterations]
+          if chunk.type not in bitstream.ITERATIONS or chunk.index < iterations]
 
 
 class StreamDecoder:

@@ -62,3 +62,18 @@ def tiny(config):
   config.train.steps = 4
   config.train.steps_per_epoch = 2
   return config
+
+
+def binary_rnn(is_coded):
+  """Returns the arguments of a recurrent codec, with an entropy coder or without."""
+  # The coder learns from the signs that it will see, not from random ones.
+  return dict(binary_rnn_width=64 if is_coded else 0, stochastic=not is_coded)
+
+
+def train_binary_rnn(config):
+  """Lets the recipe of a recurrent codec train its entropy coder and nothing else."""
+  config.data.patch_size = 128
+  config.data.batch_size = 4
+  config.train.learning_rate = 1e-3
+  config.train.steps = 20_000
+  config.train.freeze = ("encoders", "decoders")

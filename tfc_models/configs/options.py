@@ -51,6 +51,7 @@ class TrainOptions:
     minutes: the run also ends, after an epoch, when it has taken so long; its
       schedule then follows whichever is nearer its end. 0 for no bound.
     steps_per_epoch: after so many: log, validate, checkpoint, save a model.
+    weight_bits: of kernels in the saved model, 16 or 8.
     seed: of initial weights, patches and noise.
     init: weight file, training directory or shipped name to start from.
     freeze: parts that keep their weights, such as "analysis_transform"; the names
@@ -67,6 +68,7 @@ class TrainOptions:
   steps: int = 1_000_000
   minutes: float = 0.0
   steps_per_epoch: int = 200
+  weight_bits: int = 16
   seed: int = 0
   init: str = ""
   freeze: tuple = ()

@@ -2,7 +2,14 @@
 
 from tfc_models.entropy_models.autoregressive import AutoregressiveCodec
 from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.entropy_models.binary import SignCodec
+from tfc_models.entropy_models.binary import (
+    LOGIT_BITS,
+    BernoulliCodec,
+    SignCodec,
+    SignParams,
+    read_flags,
+    write_flags,
+)
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.gaussian import (
     NUM_SCALES,
@@ -17,18 +24,23 @@ from tfc_models.entropy_models.gaussian import (
 )
 
 __all__ = [
+    "LOGIT_BITS",
     "NUM_SCALES",
     "SCALE_MAX",
     "SCALE_MIN",
     "SYMBOL_LIMIT",
     "AutoregressiveCodec",
+    "BernoulliCodec",
     "FactorizedCodec",
     "GaussianCodec",
     "GaussianParams",
     "LatentCodec",
     "SignCodec",
+    "SignParams",
     "index_from_scale",
     "integer_bits",
     "params_from_integers",
+    "read_flags",
     "scale_from_index",
+    "write_flags",
 ]

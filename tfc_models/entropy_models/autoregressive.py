@@ -14,41 +14,50 @@ class AutoregressiveCodec(LatentCodec):
   a single function, which codes or reads the symbols of a front.
 
   Args:
-    codec: codes the symbols, such as `GaussianCodec`; the noise of training goes
-      by its name. With its `fixed_grid` an encoder whose network is exact needs
-      no walk.
+    codec: codes the symbols, such as `GaussianCodec`. With its `fixed_grid` an
+      encoder whose network is exact needs no walk.
     network: of integers, see `transforms.context.ContextNetwork`: `offsets` of its
       context, `depth` of the latent, whether it is `exact`, `__call__(y_hat, side)`
-      for all sites at once, and `prepared()`, the same function of the context of
-      single sites.
+      for all sites at once, and `site_weights()` and `at_sites(weights, context,
+      side, memory)`, the same function of single sites, which also returns what
+      later sites see of these beside y_hat: at `memory_offsets`, (B, n,
+      memory_depth).
     to_params: from outputs of the network to params of `codec`.
+    name: see `LatentCodec`; by default, that of `codec` and "_walk".
+    twin: another such codec, of the same `codec` and `to_params` and a network of
+      the same structure, to use its graphs.
 
   Source: Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, section 3.
   Departs: symbols lie in the stream by fronts, not in raster order; what each is
     conditioned on is the same.
   """
 
-  def __init__(self, codec, network, to_params):
-    super().__init__(f"{codec.name}_walk", codec.reconstruction)
+  def __init__(self, codec, network, to_params, name=None, twin=None):
+    super().__init__(name or f"{codec.name}_walk", codec.reconstruction)
     self.codec = codec
     self.network = network
     self.to_params = to_params
-    self._graphs = {}
+    self._graphs = {} if twin is None else twin._graphs
 
   def __call__(self, y, side=None, noise=None):
     """As of `LatentCodec`; `side` is (B, H, W, D), integers carried by floats."""
     if not self.network.built:
       self.network(y, side)  # Creates variables, which graphs must not.
-    if noise is None:
+    if noise is not None:
+      context = self.codec.noisy(y, noise)
+    elif self._sees_all():
+      context = self.codec.on_grid(y)
+    else:
       bits, y_hat = self._as_graph(self._estimate, y, side)
       return tf.ensure_shape(y_hat, y.shape), bits
-    y_tilde = y + noise.uniform(y, self.codec.name)
-    params = self.to_params(self.network(y_tilde, side))
-    return self.codec(y, params, noise)
+    return self.codec(y, self.to_params(self.network(context, side)), noise)
 
   def compress(self, y, side=None):
     self.codec.tables.check()
-    strings, y_hat, indexes = self._as_graph(self._encode, y, side)
+    if self._sees_all():
+      strings, y_hat, indexes = self._encode_at_once(y, side)
+    else:
+      strings, y_hat, indexes = self._as_graph(self._encode, y, side)
     return digest.append(strings, indexes), y_hat
 
   def decompress(self, strings, shape, side=None):
@@ -74,22 +83,29 @@ class AutoregressiveCodec(LatentCodec):
   def fix_tables(self):
     """Does nothing: the tables are those of the codec inside."""
 
+  def _sees_all(self):
+    """Returns whether an encoder knows all of y_hat beforehand, in all contexts."""
+    return self.codec.fixed_grid and self.network.exact
+
   def _as_graph(self, function, *tensors):
-    """Runs a walk as a graph, traced once for all sizes.
+    """Runs a walk as a graph, traced once for all sizes, and weights.
 
     Integers are equal in graphs and eagerly.
     """
     name = function.__name__
+    weights = self.network.site_weights()
     if name not in self._graphs:
       self._graphs[name] = tf.function(
           function, autograph=False, input_signature=[
-              tf.TensorSpec(
-                  [None] * (len(x.shape) - 1) + x.shape[-1:].as_list()
-                  if len(x.shape) == 4 else [None] * len(x.shape), x.dtype)
-              for x in tensors])
-    return self._graphs[name](*tensors)
+              tf.nest.map_structure(
+                  lambda x: tf.TensorSpec(x.shape, x.dtype), weights), *(
+                  tf.TensorSpec(
+                      [None] * (len(x.shape) - 1) + x.shape[-1:].as_list()
+                      if len(x.shape) == 4 else [None] * len(x.shape), x.dtype)
+                  for x in tensors)])
+    return self._graphs[name](weights, *tensors)
 
-  def _estimate(self, y, side):
+  def _estimate(self, weights, y, side):
     values = _sites_first(y)
 
     def visit(bits, sites, params, indexes):
@@ -100,12 +116,10 @@ class AutoregressiveCodec(LatentCodec):
       return bits + more, y_hat[:, 0]
 
     bits, y_hat, _ = self._walk(
-        tf.shape(y)[1:3], side, visit, tf.zeros(tf.shape(y)[:1]))
+        weights, tf.shape(y)[1:3], side, visit, tf.zeros(tf.shape(y)[:1]))
     return bits, y_hat
 
-  def _encode(self, y, side):
-    if self.codec.fixed_grid and self.network.exact:
-      return self._encode_at_once(y, side)
+  def _encode(self, weights, y, side):
     values, tables = _sites_first(y), self.codec.tables
 
     def visit(handle, sites, params, indexes):
@@ -116,11 +130,12 @@ class AutoregressiveCodec(LatentCodec):
       return handle, y_hat
 
     handle, y_hat, indexes = self._walk(
-        tf.shape(y)[1:3], side, visit, tables.create_encoder(tf.shape(y)[:1]))
+        weights, tf.shape(y)[1:3], side, visit,
+        tables.create_encoder(tf.shape(y)[:1]))
     return tables.finish(handle), y_hat, indexes
 
   def _encode_at_once(self, y, side):
-    """As `_encode`, with the context of all sites known beforehand."""
+    """As `_encode`, with the contexts of all sites known beforehand."""
     tables = self.codec.tables
     y_hat = self.codec.on_grid(y)
     params = self.to_params(self.network(y_hat, side))
@@ -136,7 +151,7 @@ class AutoregressiveCodec(LatentCodec):
         indexes)
     return tables.finish(handle), y_hat, indexes
 
-  def _decode(self, strings, shape, side):
+  def _decode(self, weights, strings, shape, side):
     tables = self.codec.tables
 
     def visit(handle, sites, params, indexes):
@@ -145,13 +160,14 @@ class AutoregressiveCodec(LatentCodec):
       return handle, self.codec.reconstruct(symbols, params)
 
     _, y_hat, indexes = self._walk(
-        shape, side, visit, tables.create_decoder(strings))
+        weights, shape, side, visit, tables.create_decoder(strings))
     return y_hat, indexes
 
-  def _walk(self, shape, side, visit, state):
+  def _walk(self, weights, shape, side, visit, state):
     """Fills y_hat front by front.
 
     Args:
+      weights: of `network.site_weights`.
       shape: (2,) int32, height and width of the latent.
       side: (B, H, W, D).
       visit: (state, sites, params, indexes) to (state, y_hat), all of one front:
@@ -163,40 +179,27 @@ class AutoregressiveCodec(LatentCodec):
       state; y_hat, (B, H, W, C); indexes, (B, H * W, C) int32, by fronts.
     """
     height, width = shape[0], shape[1]
-    batch, depth = tf.shape(side)[0], self.network.depth
-    offsets = self.network.offsets
+    network = self.network
+    batch, depth = tf.shape(side)[0], network.depth
     slope, rows, sites, splits = self._fronts(height, width)
     side = _sites_first(side)
-    predict = self.network.prepared()
-    # All context lies in the latest fronts, each (rows, B, C) below a margin;
-    # where a front has no site there is a zero, as outside of the image.
-    margin = max(-row for row, _ in offsets)
-    delays = [-(column + slope * row) for row, column in offsets]
-    memory = max(delays)
-    taps = (memory - tf.constant(delays)) * (margin + height) + tf.constant(
-        [margin + row for row, _ in offsets])
+    context = _Neighbours(network.offsets, slope, height, batch, depth)
+    memory = _Neighbours(
+        network.memory_offsets, slope, height, batch, network.memory_depth)
 
-    def step(front, recent, latents, used, state):
+    def step(front, coded, kept, latents, used, state):
       chosen = slice(splits[front], splits[front + 1])
       row, site = rows[chosen], sites[chosen]
-      context = tf.gather(
-          tf.reshape(recent, [memory * (margin + height), batch, depth]),
-          row[:, None] + taps)  # (n, taps, B, C)
-      context = tf.reshape(
-          tf.transpose(context, [2, 0, 1, 3]),
-          [batch, tf.size(site), len(offsets) * depth])
-      params = self.to_params(predict(
-          context, tf.transpose(tf.gather(side, site), [1, 0, 2])))
+      outputs, features = network.at_sites(
+          weights, context.of(coded, row),
+          tf.transpose(tf.gather(side, site), [1, 0, 2]), memory.of(kept, row))
+      params = self.to_params(outputs)
       indexes = self.codec.table_indexes(params)
       state, y_hat = visit(state, site, params, indexes)
-      y_hat = tf.transpose(y_hat, [1, 0, 2])
-      # Rows of a front are consecutive; a narrow image has fronts without any.
-      first = tf.reduce_sum(row[:1])
-      newest = tf.pad(
-          y_hat, [[margin + first, height - first - tf.size(row)], [0, 0], [0, 0]])
       return (
-          front + 1, tf.concat([recent[1:], newest[None]], axis=0),
-          latents.write(front, y_hat),
+          front + 1, context.after(coded, row, y_hat),
+          memory.after(kept, row, features),
+          latents.write(front, tf.transpose(y_hat, [1, 0, 2])),
           used.write(front, tf.transpose(indexes, [1, 0, 2])), state)
 
     count = tf.size(splits) - 1
@@ -204,12 +207,12 @@ class AutoregressiveCodec(LatentCodec):
         dtype: tf.TensorArray(
             dtype, count, infer_shape=False, element_shape=[None, None, depth])
         for dtype in (tf.float32, tf.int32)}
-    _, _, latents, used, state = tf.while_loop(
+    *_, latents, used, state = tf.while_loop(
         lambda front, *_: front < count, step,
-        [tf.constant(0), tf.zeros([memory, margin + height, batch, depth]),
+        [tf.constant(0), context.nothing(), memory.nothing(),
          by_fronts[tf.float32], by_fronts[tf.int32], state],
         shape_invariants=[
-            tf.TensorShape([]), tf.TensorShape([memory, None, None, depth]),
+            tf.TensorShape([]), context.shape, memory.shape,
             tf.TensorShape(None), tf.TensorShape(None), state.shape])
     # From the order of fronts to that of the raster.
     y_hat = tf.gather(latents.concat(), tf.math.invert_permutation(sites))
@@ -219,9 +222,63 @@ class AutoregressiveCodec(LatentCodec):
 
   def _fronts(self, height, width):
     """Returns the slope; row and number in raster order of each site; splits."""
-    slope = wavefront.slope(self.network.offsets)
+    slope = wavefront.slope([*self.network.offsets, *self.network.memory_offsets])
     rows, columns, splits = wavefront.fronts(height, width, slope)
     return slope, rows, rows * width + columns, splits
+
+
+class _Neighbours:
+  """Where the sites of a front find their neighbours: all in the latest fronts.
+
+  Those are kept as a tensor, (fronts, rows, B, depth), below a margin; where a
+  front has no site there is a zero, as outside of the image.
+
+  Args:
+    offsets: list of (row, column); if empty, nothing is kept.
+    slope: of the fronts.
+    height: of the latent, batch: scalars.
+    depth: channels of what is kept.
+  """
+
+  def __init__(self, offsets, slope, height, batch, depth):
+    self._height, self._batch, self._depth = height, batch, depth
+    self._margin = max((-row for row, _ in offsets), default=0)
+    delays = [-(column + slope * row) for row, column in offsets]
+    self._fronts = max(delays, default=0)
+    self._taps = tf.constant(
+        [self._margin + row for row, _ in offsets], tf.int32) + (
+            self._fronts - tf.constant(delays, tf.int32)) * self._rows
+    self.shape = tf.TensorShape([self._fronts, None, None, depth])
+
+  @property
+  def _rows(self):
+    return self._margin + self._height
+
+  def nothing(self):
+    """Returns what is kept before the first front."""
+    return tf.zeros([self._fronts, self._rows, self._batch, self._depth])
+
+  def of(self, kept, row):
+    """Returns the neighbours, (B, n, offsets * depth), of sites by their rows."""
+    taps = self._taps.shape[0]
+    if not taps:
+      return None
+    found = tf.gather(
+        tf.reshape(kept, [-1, self._batch, self._depth]),
+        row[:, None] + self._taps)  # (n, taps, B, depth)
+    return tf.reshape(
+        tf.transpose(found, [2, 0, 1, 3]),
+        [self._batch, tf.size(row), taps * self._depth])
+
+  def after(self, kept, row, values):
+    """Returns what is kept after a front with `values`, (B, n, depth)."""
+    if not self._fronts:
+      return kept
+    # Rows of a front are consecutive; a narrow image has fronts without any.
+    first = tf.reduce_sum(row[:1])
+    newest = tf.pad(tf.transpose(values, [1, 0, 2]), [
+        [self._margin + first, self._height - first - tf.size(row)], [0, 0], [0, 0]])
+    return tf.concat([kept[1:], newest[None]], axis=0)
 
 
 def _sites_first(x):

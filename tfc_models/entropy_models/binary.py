@@ -1,9 +1,15 @@
-"""Binary codes, one bit a symbol: the signs of a recurrent codec."""
+"""Binary codes, the signs of a recurrent codec: as they are, or by probability."""
 
+from typing import NamedTuple
+
+import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from tfc_models.entropy_models import digest
 from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.entropy_models.tables import PRECISION, RangeTables
+from tfc_models.errors import BitstreamError
 from tfc_models.ops import quantize
 
 # Zero and one, half of a range of two each.
@@ -53,6 +59,149 @@ class SignCodec(LatentCodec):
 
   def fix_tables(self):
     """Does nothing: the table is the same for all."""
+
+
+# Log odds count in 1/16, up to 8; one step further means certain.
+LOGIT_BITS = 4
+_LOGIT_LIMIT = 8 * 2**LOGIT_BITS - 1
+_CERTAIN = _LOGIT_LIMIT + 1
+
+
+class SignParams(NamedTuple):
+  """What predicted signs are conditioned on.
+
+  Attributes:
+    logits: (B, H, W, C) float, log odds of 1 against -1 in units of 1/16; without
+      noise integers, equal for sender and receiver.
+    certain: (B, H, W, 1) bool or None: where true, the sign is that of the logit
+      (1 for zero), whatever y says, and takes no bits.
+  """
+
+  logits: tf.Tensor
+  certain: object = None
+
+
+class BernoulliCodec(LatentCodec):
+  """Codes signs, each with a probability that was predicted.
+
+  Training, like the coder, takes the sign of y; what makes y a sign, with noise or
+  not, is for another codec.
+  """
+
+  # Signs that are certain depend on params; and a walk is no slower.
+  fixed_grid = False
+
+  def __init__(self, name="signs"):
+    super().__init__(name)
+    self.tables = RangeTables()
+
+  def __call__(self, y, params, noise=None):
+    if noise is None:
+      y_hat, symbols = self.quantize(y, params)
+      indexes = self.table_indexes(params)
+      odds = tf.gather(_probabilities(), indexes)
+      bits = tf.math.log(tf.where(symbols > 0.0, odds, 1.0 - odds))
+    else:
+      y_hat = _sign(y)
+      logits = quantize.clip_towards(
+          params.logits, -float(_LOGIT_LIMIT), float(_LOGIT_LIMIT))
+      bits = -tf.nn.softplus(-y_hat * logits * 2.0**-LOGIT_BITS)
+    return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3)) / -np.log(2.0)
+
+  def compress(self, y, params):
+    y_hat, symbols = self.quantize(y, params)
+    indexes = self.table_indexes(params)
+    strings = self.tables.encode(tf.cast(symbols, tf.int32), indexes)
+    return digest.append(strings, indexes), y_hat
+
+  def decompress(self, strings, shape, params):
+    strings, digests = digest.split(strings)
+    indexes = tf.ensure_shape(self.table_indexes(params), [None, *shape])
+    symbols = self.tables.decode(strings, indexes)
+    digest.check(digests, indexes)
+    return self.reconstruct(symbols, params)
+
+  def fix_tables(self):
+    ones = np.int32(np.round(_probabilities() * 2**PRECISION))
+    cdf = np.stack([
+        np.full_like(ones, PRECISION), np.zeros_like(ones), 2**PRECISION - ones,
+        np.full_like(ones, 2**PRECISION)], axis=-1)
+    self.tables.assign(cdf.reshape(-1), np.zeros_like(ones))
+
+  # What `AutoregressiveCodec` asks of a codec.
+
+  def noisy(self, y, noise):
+    """Returns what the context of others sees of y in training."""
+    del noise
+    return _sign(y)
+
+  def quantize(self, y, params):
+    """Returns y_hat and the symbols, 0 or 1, carried by floats."""
+    y_hat = _sign(y)
+    if params.certain is not None:
+      y_hat = tf.where(params.certain, _sign(params.logits), y_hat)
+    return y_hat, 0.5 + 0.5 * y_hat
+
+  def table_indexes(self, params):
+    """Returns the number of the table of each symbol, int32."""
+    logits = tf.clip_by_value(
+        tf.cast(tf.round(params.logits), tf.int32), -_LOGIT_LIMIT, _LOGIT_LIMIT)
+    if params.certain is not None:
+      logits = tf.where(
+          params.certain, tf.where(logits >= 0, _CERTAIN, -_CERTAIN), logits)
+    return logits + _CERTAIN
+
+  def reconstruct(self, symbols, params):
+    """Returns the y_hat of int32 symbols."""
+    del params
+    return _signs(symbols)
+
+
+def _sign(y):
+  return tf.where(y >= 0.0, 1.0, -1.0)
+
+
+def _probabilities():
+  """Returns the probability of 1 by number of table, float32, as coded."""
+  logits = np.arange(-_CERTAIN, _CERTAIN + 1) / 2.0**LOGIT_BITS
+  odds = np.round(2**PRECISION / (1.0 + np.exp(-logits)))
+  # Certain means all but one part in 2**16.
+  odds[0], odds[-1] = 1, 2**PRECISION - 1
+  return np.float32(odds / 2**PRECISION)
+
+
+def write_flags(flags):
+  """Returns the bytes of a bool array; none if none of them is true.
+
+  One byte for how many in 256 are true, and a range coder.
+  """
+  flags = np.asarray(flags).reshape(-1)
+  if not flags.any():
+    return b""
+  share = int(np.clip(np.round(256 * flags.mean()), 1, 255))
+  cdf = tf.constant((8, 0, 256 - share, 256))
+  handle = tfc.create_range_encoder([], cdf)
+  handle = tfc.entropy_encode_index(
+      handle, tf.zeros(flags.shape, tf.int32), tf.constant(flags, tf.int32))
+  return bytes([share]) + tfc.entropy_encode_finalize(handle).numpy()
+
+
+def read_flags(string, count):
+  """Returns the `count` flags, a bool array, of bytes from `write_flags`.
+
+  Raises:
+    BitstreamError: if there can be none such.
+  """
+  if not string:
+    return np.zeros([count], bool)
+  share = string[0]
+  if not share:
+    raise BitstreamError("flags of which none is true")
+  cdf = tf.constant((8, 0, 256 - share, 256))
+  handle = tfc.create_range_decoder(tf.constant(string[1:]), cdf)
+  _, flags = tfc.entropy_decode_index(
+      handle, tf.zeros([count], tf.int32), [count], tf.int32)
+  return flags.numpy() > 0
 
 
 def _signs(bits):

@@ -117,7 +117,7 @@ class GaussianCodec(LatentCodec):
         residual -= self._fractions(loc) / _FRACTIONS
       indexes = self._scale_indexes(params)
     else:
-      y_tilde = y + noise.uniform(y, self.name)
+      y_tilde = self.noisy(y, noise)
       if self.reconstruction == "noise":
         y_hat = y_tilde
       else:
@@ -149,6 +149,10 @@ class GaussianCodec(LatentCodec):
              tf.cast(index[..., 0], tf.float32))},
         coding_rank=3, compression=True, stateless=True, tail_mass=2**-12,
         range_coder_precision=PRECISION))
+
+  def noisy(self, y, noise):
+    """Returns what the context of others sees of y in training."""
+    return y + noise.uniform(y, self.name)
 
   def quantize(self, y, params):
     """Returns y_hat and the symbols, integers carried by floats."""

@@ -43,7 +43,15 @@ class RangeTables(tf.Module):
         return entropy_model.cdf, entropy_model.cdf_offset
 
       self._compute = tables.get_concrete_function()
-    cdf, cdf_offset = self._compute()
+    self.assign(*self._compute())
+
+  def assign(self, cdf, cdf_offset):
+    """Sets the tables.
+
+    Args:
+      cdf: int32, one table after the other as `tfc.create_range_encoder` takes them.
+      cdf_offset: (N,) int32, the symbol that each begins with.
+    """
     self.cdf.assign(cdf)
     self.cdf_offset.assign(cdf_offset)
 

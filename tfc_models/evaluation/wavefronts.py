@@ -29,8 +29,8 @@ def measure(codec, strings, shape, side, repeat):
   sites = tf.reshape(side, [len(side), height * width, side.shape[-1]])
   contexts = tf.zeros([
       len(side), height * width, len(network.offsets) * network.depth])
-  predict = tf.function(
-      lambda contexts, sites: network.prepared()(contexts, sites))
+  predict = tf.function(lambda contexts, sites: network.at_sites(
+      network.site_weights(), contexts, sites)[0])
   total = _seconds(lambda: codec.walk(strings, shape, side), repeat)
   arithmetic = _seconds(lambda: predict(contexts, sites), repeat)
   # The same symbols: the tables are in the order in which the walk reads them.

@@ -8,17 +8,27 @@ from tfc_models.layers.exact import (
     ExactConv2DTranspose,
 )
 from tfc_models.layers.gdn import GDN
+from tfc_models.layers.lookup import (
+    LOOKUP_BITS,
+    LOOKUP_LIMIT,
+    Lookup,
+    lstm_step,
+)
 from tfc_models.layers.residual import ResidualBlock
 from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
 
 __all__ = [
     "ACTIVATION_LIMIT",
     "GDN",
+    "LOOKUP_BITS",
+    "LOOKUP_LIMIT",
     "Conv2DTranspose",
     "ExactContextConv2D",
     "ExactConv2D",
     "ExactConv2DTranspose",
+    "Lookup",
     "ResidualBlock",
     "ScaledConv2D",
     "ScaledConv2DTranspose",
+    "lstm_step",
 ]

@@ -17,6 +17,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tfc_models.layers.lookup import Lookup
 from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
 from tfc_models.ops import quantize
 
@@ -52,7 +53,7 @@ class _Exact:
     filters, kernel_size, strides, name: as of `ScaledConv2D`.
     activation: "leaky", leaky ReLU with slope 1/4, clipped to -64..255; "clip",
       linear, clipped to -255..255; None, linear and unbounded, for the last layer
-      of a network.
+      of a network; or a `Lookup`, whose arguments have `LOOKUP_BITS`.
     in_bits: int.
     out_bits: int, or a sequence of one for each output channel.
     input_limit: the largest absolute value of an input.
@@ -88,18 +89,23 @@ class _Exact:
     """Returns (B, H', W', filters) from (B, H, W, C), integers as floats."""
     kernel, bias = self.integers()
     total = self._convolve(tf.cast(x, CARRIER), tf.cast(kernel, CARRIER))
-    return self._finish(tf.cast(total, tf.float32), bias)
+    return self._finish(tf.cast(total, tf.float32), bias, self._factor())
 
-  def _finish(self, total, bias):
+  def _factor(self):
+    """Returns what takes sums of products to outputs, (filters,)."""
+    return power_of_two(self.out_bits - self.in_bits - self.kernel_bits)
+
+  def _finish(self, total, bias, factor):
     """Returns the outputs of sums of products, (..., filters)."""
     if self.exact:
       # Repairs kernels that transform on the way, such as Winograd's.
       total = quantize.round_straight_through(total)
     total += bias
-    factor = power_of_two(self.out_bits - self.in_bits - self.kernel_bits)
     if self.kind == "leaky":
       factor = tf.where(total < 0.0, factor * 2.0**-_SLOPE_BITS, factor)
     total *= factor
+    if isinstance(self.kind, Lookup):
+      return self.kind(total, self.exact)
     if not self.exact:
       return total
     total = quantize.round_straight_through(total)
@@ -145,24 +151,29 @@ class _Exact:
 class ExactConv2D(_Exact, ScaledConv2D):
   """(B, H, W, C) to (B, H / strides, W / strides, filters), zero padded."""
 
-  def at_sites(self):
-    """Returns the same function for single sites, its weights made ready once.
-
-    It takes (..., taps * C) to (..., filters); taps are those of the kernel in
-    raster order, or the offsets of a context.
-    """
+  def site_weights(self):
+    """Returns the weights made ready for `at_sites`, a tuple of tensors."""
     kernel, bias = self.integers()
     kernel = tf.cast(tf.gather_nd(kernel, self._taps), CARRIER)
-    kernel = tf.reshape(kernel, [-1, self.filters])
+    return tf.reshape(kernel, [-1, self.filters]), bias, self._factor()
 
-    def apply(x):
-      # As one matrix: faster than a batch of products.
-      rows = tf.reshape(tf.cast(x, CARRIER), [-1, x.shape[-1]])
-      total = tf.cast(tf.linalg.matmul(rows, kernel), tf.float32)
-      shape = tf.concat([tf.shape(x)[:-1], [self.filters]], axis=0)
-      return self._finish(tf.reshape(total, shape), bias)
+  def at_sites(self, x, weights):
+    """Returns the same function of single sites.
 
-    return apply
+    Args:
+      x: (..., taps * C); taps are those of the kernel in raster order, or the
+        offsets of a context.
+      weights: of `site_weights`, of this layer or another one like it.
+
+    Returns:
+      (..., filters).
+    """
+    kernel, bias, factor = weights
+    # As one matrix: faster than a batch of products.
+    rows = tf.reshape(tf.cast(x, CARRIER), [-1, x.shape[-1]])
+    total = tf.cast(tf.linalg.matmul(rows, kernel), tf.float32)
+    shape = tf.concat([tf.shape(x)[:-1], [self.filters]], axis=0)
+    return self._finish(tf.reshape(total, shape), bias, factor)
 
   @property
   def _taps(self):

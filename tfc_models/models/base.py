@@ -55,6 +55,9 @@ class Settings:
     target_bytes: of these, the last iteration with which the file has no more
       bytes is the last one.
     target_psnr: likewise, the first with which the image has as many dB.
+    tile_psnr: of progressive models with an entropy coder: tiles of the image that
+      have as many dB take no further bits.
+    raw_bits: write the bits of such models as they are.
     thumbnail: write a file of the thumbnail profile, see `bitstream/FORMAT.md`; of
       progressive models whose iterations have a fixed size.
     lmbda: weight of the distortion in training.
@@ -65,6 +68,8 @@ class Settings:
   iterations: Optional[int] = None
   target_bytes: Optional[int] = None
   target_psnr: Optional[float] = None
+  tile_psnr: Optional[float] = None
+  raw_bits: bool = False
   thumbnail: bool = False
   lmbda: object = None
   noise: Optional[Noise] = None

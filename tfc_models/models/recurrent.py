@@ -3,12 +3,20 @@
 import math
 from typing import NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 
-from tfc_models.bitstream import ITERATION, Chunk
-from tfc_models.entropy_models import SignCodec
-from tfc_models.errors import BitstreamError
+from tfc_models import metrics
+from tfc_models.bitstream import (
+    ITERATION,
+    ITERATIONS,
+    PREDICTED_ITERATION,
+    Chunk,
+)
+from tfc_models.entropy_models import SignCodec, read_flags, write_flags
+from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.models import base
+from tfc_models.models.binary_rnn import BinaryRNN, Past
 from tfc_models.ops import padding
 
 RECONSTRUCTIONS = ("one_shot", "additive", "scaled")
@@ -22,12 +30,17 @@ class Progress(NamedTuple):
     gain: what the residual is multiplied by and the output divided by, in additive
       models; broadcasts to x_hat.
     encoder, decoder: states of the networks; None before the first.
+    past: what the entropy coder knows of the codes so far.
+    stopped: (H / f, W / f) bool of the tiles that have no more bits, f the
+      `downsampling_factor`; None if no tile may stop.
   """
 
   x_hat: Optional[tf.Tensor] = None
   gain: object = 1.0
   encoder: Optional[list] = None
   decoder: Optional[list] = None
+  past: Past = Past()
+  stopped: Optional[np.ndarray] = None
 
 
 class RecurrentModel(base.CompressionModel):
@@ -51,9 +64,19 @@ class RecurrentModel(base.CompressionModel):
     residual_scale: of additive models; all networks but the first see the residual
       times this, and their outputs are divided by it.
     stochastic: see `SignCodec`.
+    binary_rnn_width: of the `BinaryRNN` that codes the signs; 0 for none, so that
+      each takes a bit.
+
+  With a `BinaryRNN` the encoder can stop at each tile of `downsampling_factor`
+  pixels a side where it is good enough (`Settings.tile_psnr`): spatially adaptive
+  bit rates. An iteration then begins with flags of the tiles that stop there. Their
+  signs are those that the `BinaryRNN` finds more probable, and x_hat stays.
 
   Source: Toderici et al., ICLR 2016, arXiv:1511.06085, and CVPR 2017,
-    arXiv:1608.05148.
+    arXiv:1608.05148; spatially adaptive bit rates: Johnston et al., CVPR 2018,
+    arXiv:1703.10114, section 3.3.
+  Departs: a tile that has stopped does not change any more, there its neighbours
+    may change it.
   """
 
   capabilities = frozenset(["progressive", "quality"])
@@ -63,7 +86,7 @@ class RecurrentModel(base.CompressionModel):
   span = 1.8
 
   def __init__(self, iterations, reconstruction, code_depth, code_factor,
-               residual_scale=1.0, stochastic=True):
+               residual_scale=1.0, stochastic=True, binary_rnn_width=0):
     super().__init__()
     if reconstruction not in RECONSTRUCTIONS:
       raise ValueError(
@@ -76,6 +99,8 @@ class RecurrentModel(base.CompressionModel):
     self.residual_scale = residual_scale
     self.code_codecs = [
         SignCodec(f"code_{t}", stochastic) for t in range(iterations)]
+    self.binary_rnn = BinaryRNN(
+        iterations, code_depth, binary_rnn_width) if binary_rnn_width else None
 
   def call(self, x, training=False, settings=None):
     noise = settings.noise if training else None
@@ -84,6 +109,9 @@ class RecurrentModel(base.CompressionModel):
     for t in range(self._count(settings)):
       code, progress = self._analyze(t, x, progress)
       code, more = self.code_codecs[t](code, noise=noise)
+      if self.binary_rnn:
+        more, past = self.binary_rnn(code, t, progress.past, noise)
+        progress = progress._replace(past=past)
       image, progress = self._synthesize(t, code, progress)
       images.append(image)
       bits.append(more)
@@ -94,12 +122,29 @@ class RecurrentModel(base.CompressionModel):
     return [chunk for chunk, _ in self.encode_progressively(x, settings)]
 
   def encode_progressively(self, x, settings):
-    progress = Progress()
+    raw = not self.binary_rnn or settings.raw_bits or settings.thumbnail
+    if raw and settings.tile_psnr is not None:
+      raise UsageError(
+          "tile_psnr needs the entropy coder, which this model lacks or "
+          "raw_bits turns off")
+    progress = Progress(stopped=self._no_tile_stopped(tf.shape(x)[1:3]))
     for t in range(self._count(settings)):
+      flags = b""
+      if t and settings.tile_psnr is not None:
+        flags, progress = self._stop_tiles(x, settings.tile_psnr, progress)
+        if progress.stopped.all():
+          return
       code, progress = self._analyze(t, x, progress)
-      strings, code = self.code_codecs[t].compress(code)
+      if raw:
+        strings, code = self.code_codecs[t].compress(code)
+        chunk = Chunk(ITERATION, t, (strings.numpy()[0],))
+      else:
+        strings, code, past = self.binary_rnn.compress(
+            code, t, progress.past, self._certain(progress))
+        progress = progress._replace(past=past)
+        chunk = Chunk(PREDICTED_ITERATION, t, (flags, strings.numpy()[0]))
       image, progress = self._synthesize(t, code, progress)
-      yield Chunk(ITERATION, t, (strings.numpy()[0],)), image
+      yield chunk, image
 
   def decode(self, chunks, header):
     *_, image = self.decode_progressively(chunks, header)
@@ -107,9 +152,20 @@ class RecurrentModel(base.CompressionModel):
 
   def decode_progressively(self, chunks, header):
     shape = self._latent_shape(header, self.code_factor, self.code_depth)
-    progress = Progress()
-    for t, string in enumerate(self._strings(chunks)):
-      code = self.code_codecs[t].decompress(tf.constant([string]), shape)
+    progress = Progress(stopped=self._no_tile_stopped(
+        [side * self.code_factor for side in shape[:2]]))
+    for t, chunk in enumerate(self._iterations(chunks)):
+      *flags, string = chunk.strings
+      strings = tf.constant([string])
+      if chunk.type == ITERATION:
+        code = self.code_codecs[t].decompress(strings, shape)
+      else:
+        stopped = progress.stopped.copy()
+        stopped[~stopped] = read_flags(flags[0], np.sum(~stopped))
+        progress = progress._replace(stopped=stopped)
+        code, past = self.binary_rnn.decompress(
+            strings, t, shape, progress.past, self._certain(progress))
+        progress = progress._replace(past=past)
       image, progress = self._synthesize(t, code, progress)
       yield image
 
@@ -147,9 +203,12 @@ class RecurrentModel(base.CompressionModel):
     x_hat, states = decoder(code, states)
     if self.reconstruction != "one_shot" and progress.x_hat is not None:
       x_hat = progress.x_hat + x_hat / progress.gain
+    if self._any_stopped(progress):
+      frozen = self._spread(progress.stopped, self.downsampling_factor)
+      x_hat = tf.where(frozen, progress.x_hat, x_hat)
     progress = progress._replace(
         x_hat=x_hat, decoder=states, gain=self._gain(x_hat))
-    return x_hat / self.span + 0.5, progress
+    return self._image(x_hat), progress
 
   def _extra_passes(self, t):
     """Returns how often networks see the inputs of iteration t for their state."""
@@ -161,6 +220,45 @@ class RecurrentModel(base.CompressionModel):
       return self.gain_network(x_hat)
     return self.residual_scale
 
+  # Tiles.
+
+  def _no_tile_stopped(self, shape):
+    """Returns the state of the tiles before the first iteration.
+
+    Args:
+      shape: height and width of the padded image.
+    """
+    return np.zeros(np.asarray(shape) // self.downsampling_factor, bool)
+
+  def _stop_tiles(self, x, psnr, progress):
+    """Stops tiles that have as many dB; returns the flags, bytes, and the progress."""
+    height, width = progress.stopped.shape
+    side = self.downsampling_factor
+    error = tf.square(x - tf.clip_by_value(self._image(progress.x_hat), 0.0, 1.0))
+    error = tf.reduce_mean(
+        tf.reshape(error, [height, side, width, side, 3]), axis=(1, 3, 4))
+    reached = metrics.psnr_from_mse(255.0**2 * error).numpy() >= psnr
+    flags = write_flags(reached[~progress.stopped])
+    return flags, progress._replace(stopped=progress.stopped | reached)
+
+  def _certain(self, progress):
+    """Returns the sites of the code that take no bits; None if all do."""
+    if not self._any_stopped(progress):
+      return None
+    return self._spread(
+        progress.stopped, self.downsampling_factor // self.code_factor)
+
+  def _any_stopped(self, progress):
+    return progress.stopped is not None and progress.stopped.any()
+
+  def _spread(self, tiles, side):
+    """(H, W) of tiles to (1, H * side, W * side, 1)."""
+    return tiles.repeat(side, axis=0).repeat(side, axis=1)[None, ..., None]
+
+  def _image(self, x_hat):
+    """From the range of the networks to that of images."""
+    return x_hat / self.span + 0.5
+
   def _count(self, settings):
     """Returns how many iterations are asked for."""
     if settings is not None and settings.iterations is not None:
@@ -169,22 +267,26 @@ class RecurrentModel(base.CompressionModel):
       return math.ceil(self.iterations * settings.quality / 100)
     return self.iterations
 
-  def _strings(self, chunks):
-    """Returns the strings of the iterations in a file, a list of bytes.
+  def _iterations(self, chunks):
+    """Returns the chunks of the iterations in a file.
 
     Raises:
       BitstreamError: if these are not iterations 0, 1 ... of this model.
     """
-    strings = []
+    lengths = {ITERATION: 1}
+    if self.binary_rnn:
+      lengths[PREDICTED_ITERATION] = 2
+    found = []
     for chunk in chunks:
-      if chunk.type != ITERATION:
+      if chunk.type not in ITERATIONS:
         continue
-      if chunk.index != len(strings) or len(chunk.strings) != 1:
+      if chunk.index != len(found) or (
+          len(chunk.strings) != lengths.get(chunk.type)):
         raise BitstreamError(
-            f"iteration {len(strings)} is missing, or holds not one string")
-      strings += chunk.strings
-    if not 0 < len(strings) <= self.iterations:
+            f"iteration {len(found)} is missing, or holds something else")
+      found.append(chunk)
+    if not 0 < len(found) <= self.iterations:
       raise BitstreamError(
-          f"the stream holds {len(strings)} iterations, its model has "
+          f"the stream holds {len(found)} iterations, its model has "
           f"{self.iterations}")
-    return strings
+    return found

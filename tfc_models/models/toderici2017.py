@@ -25,6 +25,10 @@ class Toderici2017(RecurrentModel):
     iterations: 16 in the paper.
     code_depth: bits a site and iteration.
     width: of the widest layers; others have 1/8 to 1/2 of it.
+    binary_rnn_width: see `RecurrentModel`; 64 in the paper, and trained after all
+      else.
+    residual_scale: see `RecurrentModel`; 1 in the paper.
+    stochastic: see `SignCodec`; the coder is trained on the signs that it will see.
     state_kernel: taps a side of the convolutions of the states, except in the last
       two layers of the decoder, which have 3.
 
@@ -36,10 +40,14 @@ class Toderici2017(RecurrentModel):
 
   def __init__(self, *, cell="residual_gru", reconstruction="one_shot",
                iterations=16, code_depth=32, width=512,
-               state_kernel=1):
+               state_kernel=1, binary_rnn_width=0, stochastic=True,
+               residual_scale=1.0):
     if cell not in CELLS:
       raise ValueError(f"`cell` must be one of {tuple(CELLS)}, got {cell!r}.")
-    super().__init__(iterations, reconstruction, code_depth, code_factor=16)
+    super().__init__(
+        iterations, reconstruction, code_depth, code_factor=16,
+        residual_scale=residual_scale, stochastic=stochastic,
+        binary_rnn_width=binary_rnn_width)
     make = CELLS[cell]
     self.encoders = [RecurrentStack([
         _conv(width // 8, 3, 2, name="conv"),

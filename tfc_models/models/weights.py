@@ -1,7 +1,8 @@
 """Weight files: a model's variables by object path, with what it was made from.
 
 A file is an npz archive: one array per variable and one of JSON. Values are
-float16 unless that overflows; integers (tables) are int32.
+float16 unless that overflows; integers (tables) are int32. With 8 bits, kernels are
+two arrays, int8 and a scale for each of their last axis.
 """
 
 import hashlib
@@ -16,9 +17,16 @@ import tensorflow as tf
 from tfc_models import registry
 from tfc_models.errors import UsageError
 from tfc_models.fileio import write_atomically
+from tfc_models.layers import ExactConv2D, ExactConv2DTranspose
 from tfc_models.weight_info import INFO_KEY, read_info
 
 _LOG = logging.getLogger(__name__)
+
+# Arrays that stand for a kernel of 8 bits, behind its path.
+_CODES, _SCALES = ":codes", ":scales"
+_CODE_LIMIT = 127
+# Smaller ones are not worth two arrays.
+_SMALLEST_KERNEL = 1024
 
 # Children of a Keras model that are not part of the codec.
 _NOT_WEIGHTS = frozenset([
@@ -52,18 +60,24 @@ def variables_by_path(model):
   return dict(sorted(found.items()))
 
 
-def save(model, path, **facts):
+def save(model, path, bits=16, **facts):
   """Writes `model` with its coding tables to `path`; returns its info.
 
   Args:
     model: a built model from `registry.create`.
     path: of the new file; replaced as a whole or not at all.
+    bits: 16, or 8 for kernels. Those of integer convolutions lose nothing, and
+      those of transposed ones stay as they are.
     **facts: JSON values to keep beside the weights (lmbda, steps ...).
   """
   model.fix_tables()
-  arrays = {
-      name: _stored(variable.numpy())
-      for name, variable in variables_by_path(model).items()}
+  arrays = {}
+  kernels = _kernels_of_eight_bits(model) if bits == 8 else {}
+  for name, variable in variables_by_path(model).items():
+    if id(variable) in kernels:
+      arrays[name + _CODES], arrays[name + _SCALES] = kernels[id(variable)]
+    else:
+      arrays[name] = _stored(variable.numpy())
   info = dict(
       facts, model=model.registered_name, arguments=model.arguments,
       parameters=int(sum(np.prod(v.shape) for v in model.trainable_variables)))
@@ -115,7 +129,8 @@ def warm_start(model, path):
   """Sets those variables of a built `model` that a file has; returns its info.
 
   A deeper or wider model, or another paper's, takes what agrees in path and
-  shape and keeps its initial values elsewhere.
+  shape and keeps its initial values elsewhere. A kernel of fewer taps becomes the
+  middle of one with more, which then does the same.
 
   Raises:
     UsageError: if the file is damaged, or nothing that is trained agrees.
@@ -124,8 +139,9 @@ def warm_start(model, path):
   variables = variables_by_path(model)
   missing = []
   for name, variable in variables.items():
-    if name in arrays and _fits(variable, arrays[name]):
-      variable.assign(tf.cast(arrays[name], variable.dtype))
+    array = _widened(arrays.get(name), variable.shape)
+    if array is not None and _fits(variable, array):
+      variable.assign(tf.cast(array, variable.dtype))
     else:
       missing.append(name)
   if not any(variable.trainable for name, variable in variables.items()
@@ -153,7 +169,20 @@ def _read(path):
     raise UsageError(f"{path}: damaged weight file ({error})") from None
   if _fingerprint(info, arrays) != info["fingerprint"]:
     raise UsageError(f"{path}: damaged weight file (fingerprint differs)")
+  for name in [name for name in arrays if name.endswith(_CODES)]:
+    scales = arrays.pop(name.removesuffix(_CODES) + _SCALES)
+    arrays[name.removesuffix(_CODES)] = np.float32(arrays.pop(name)) * scales
   return info, arrays
+
+
+def _widened(array, shape):
+  """Returns a kernel with zeros around it, if that makes it fit `shape`."""
+  if array is None or array.ndim != 4 or len(shape) != 4:
+    return array
+  missing = np.subtract(shape[:2], array.shape[:2])
+  if np.any(missing < 0) or np.any(missing % 2) or not np.all(np.mod(shape[:2], 2)):
+    return array
+  return np.pad(array, [*((n // 2, n // 2) for n in missing), (0, 0), (0, 0)])
 
 
 def _fits(variable, array):
@@ -167,6 +196,30 @@ def _stored(array):
   with np.errstate(over="ignore"):
     half = array.astype(np.float16)
   return half if np.all(np.isfinite(half)) else array.astype(np.float32)
+
+
+def _kernels_of_eight_bits(model):
+  """Returns a dict from id of a variable to codes, int8, and scales, float32.
+
+  Codes times scales, of the last axis, are about the kernel.
+  """
+  found = {}
+  exact = [layer for layer in model.submodules
+           if isinstance(layer, (ExactConv2D, ExactConv2DTranspose))]
+  integers = {id(layer.kernel) for layer in exact}
+  for variable in model.trainable_variables:
+    if len(variable.shape) > 1 and variable.shape.num_elements() >= (
+        _SMALLEST_KERNEL) and id(variable) not in integers:
+      kernel = variable.numpy()
+      largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
+      scales = np.maximum(largest, np.finfo(np.float16).tiny) / _CODE_LIMIT
+      found[id(variable)] = np.round(kernel / scales), scales
+  for layer in exact:
+    if isinstance(layer, ExactConv2D):
+      found[id(layer.kernel)] = layer.integers()[0].numpy(), np.ldexp(
+          1.0 / layer.scale, -layer.kernel_bits.numpy())
+  return {key: (codes.astype(np.int8), scales.astype(np.float32))
+          for key, (codes, scales) in found.items()}
 
 
 def _fingerprint(info, arrays):

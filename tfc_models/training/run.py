@@ -157,7 +157,7 @@ class Run:
     with self.model.averaged():
       info = weights.save(
           self.model, path, steps=self.step, lmbda=self.options.lmbda,
-          distortion=self.options.distortion,
+          distortion=self.options.distortion, bits=self.options.weight_bits,
           tfc_models=__version__)
     if figures.get("val_loss", np.inf) < self.best_loss:
       self.best_loss.assign(figures["val_loss"])
@@ -253,6 +253,7 @@ def _check(model_name, data, options):
         f"got {data.patch_size}")
   _check_choice("train.distortion", options.distortion, base.DISTORTIONS)
   _check_choice("train.schedule", options.schedule, schedules.SCHEDULES)
+  _check_choice("train.weight_bits", options.weight_bits, (8, 16))
   if options.distortion == "ms-ssim" and data.patch_size < MS_SSIM_MIN_SIZE:
     raise UsageError(
         f"MS-SSIM needs data.patch_size of at least {MS_SSIM_MIN_SIZE}, "

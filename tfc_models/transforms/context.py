@@ -26,6 +26,10 @@ class ContextNetwork(tf.keras.layers.Layer):
   Departs: integers; leaky ReLU has a slope of 1/4.
   """
 
+  # A site sees nothing of others but y_hat.
+  memory_offsets = ()
+  memory_depth = 0
+
   def __init__(self, depth, out_bits, context_size, context_width, widths,
                exact=True, name="context_network"):
     super().__init__(name=name)
@@ -54,22 +58,25 @@ class ContextNetwork(tf.keras.layers.Layer):
       x = layer(x)
     return x
 
-  def prepared(self):
-    """Returns the same function of single sites; weights are made ready once.
+  def site_weights(self):
+    """Returns the weights made ready for `at_sites`, a list of tuples."""
+    return [layer.site_weights() for layer in (
+        self.context, *self.entropy_parameters)]
 
-    The function takes contexts, (B, n, taps * M) of y_hat in the order of
-    `offsets`, and side, (B, n, D), to (B, n, len(out_bits)).
+  def at_sites(self, weights, context, side, memory=None):
+    """Returns the same function of single sites, (B, n, len(out_bits)), and None.
+
+    Args:
+      weights: of `site_weights`.
+      context: (B, n, taps * M) of y_hat, in the order of `offsets`.
+      side: (B, n, D).
+      memory: None, since `memory_offsets` are empty.
     """
-    context = self.context.at_sites()
-    parameters = [layer.at_sites() for layer in self.entropy_parameters]
-
-    def predict(neighbours, side):
-      x = tf.concat([side, context(self._fixed(neighbours))], axis=-1)
-      for layer in parameters:
-        x = layer(x)
-      return x
-
-    return predict
+    x = self.context.at_sites(self._fixed(context), weights[0])
+    x = tf.concat([side, x], axis=-1)
+    for layer, more in zip(self.entropy_parameters, weights[1:]):
+      x = layer.at_sites(x, more)
+    return x, memory
 
   def _fixed(self, y_hat):
     y_hat *= 2.0**_CONTEXT_BITS

@@ -1,0 +1,67 @@
+"""Weight files: what is stored in fewer bits, and what starts another model."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from tests.conformance import suite
+from tests.conftest import make_image
+from tfc_models import configs
+from tfc_models.codecs import LearnedCodec
+from tfc_models.models import weights
+
+
+def values(model):
+  return {name: variable.numpy()
+          for name, variable in weights.variables_by_path(model).items()}
+
+
+def test_kernels_of_eight_bits_are_near_and_smaller(tmp_path):
+  spec = configs.get("toderici2017:gru-tiny").model
+  model = suite.ready(spec)
+  sixteen, eight = tmp_path / "a.npz", tmp_path / "b.npz"
+  weights.save(model, sixteen)
+  info = weights.save(model, eight, bits=8)
+  assert os.path.getsize(eight) < 0.8 * os.path.getsize(sixteen)
+  loaded, found = weights.load(eight)
+  assert found == info
+  expected, got = values(model), values(loaded)
+  assert expected.keys() == got.keys()
+  changed = 0
+  for name, value in expected.items():
+    if name.endswith("kernel"):
+      step = np.abs(value).max(axis=tuple(range(value.ndim - 1))) / 127
+      assert np.all(np.abs(got[name] - value) <= 1.01 * step), name
+      changed += np.any(got[name] != value)
+  assert changed > 5
+  # The integer networks are the same ones.
+  for one, other in zip(model.binary_rnn.submodules, loaded.binary_rnn.submodules):
+    if hasattr(one, "integers"):
+      for a, b in zip(one.integers(), other.integers()):
+        np.testing.assert_array_equal(a, b)
+  codec = LearnedCodec.from_file(eight)
+  image = make_image(40, 50)
+  np.testing.assert_array_equal(
+      codec.decode(codec.encode(image)), codec.model.reconstruct(image)[0])
+  # What was stored in 8 bits is stored so again, value for value.
+  again = tmp_path / "c.npz"
+  assert weights.save(loaded, again, bits=8)["parameters"] == info["parameters"]
+  for name, value in values(weights.load(again)[0]).items():
+    np.testing.assert_allclose(value, got[name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_kernel_of_fewer_taps_starts_the_middle_of_a_larger_one(tmp_path):
+  arguments = configs.get("toderici2017:gru-tiny").model.arguments.to_dict()
+  model = suite.fresh("toderici2017", **arguments)
+  weights.save(model, tmp_path / "a.npz")
+  wider = suite.fresh("toderici2017", **arguments, state_kernel=3)
+  x = suite.padded(model, make_image(64, 64))
+  assert np.any(wider(x).x_hat != model(x).x_hat)
+  weights.warm_start(wider, tmp_path / "a.npz")
+  kernel = wider.encoders[0].stack[1].candidate.kernel
+  assert kernel.shape[:2] == (3, 3) and np.any(kernel[1, 1] != 0)
+  assert not np.any(tf.concat([kernel[0], kernel[2]], axis=0))
+  loaded, _ = weights.load(tmp_path / "a.npz")
+  np.testing.assert_allclose(
+      wider(x).stages[0], loaded(x).stages[0], atol=1e-4)
