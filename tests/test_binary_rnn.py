@@ -167,7 +167,7 @@ def test_raw_bits_stay_a_mode():
 def test_a_flipped_prediction_is_noticed(monkeypatch):
   codec = make_codec()
   data = codec.encode(make_image(70, 90))
-  layer = codec.model.binary_rnn.state_convs[1]
+  layer = codec.model.binary_rnn.state_convs[0]
   monkeypatch.setattr(layer, "call", lambda x, call=layer.call: call(x) + 9.0)
   with pytest.raises(DesyncError, match="came out different"):
     codec.decode(data)

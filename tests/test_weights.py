@@ -30,7 +30,7 @@ def test_kernels_of_eight_bits_are_near_and_smaller(tmp_path):
   assert expected.keys() == got.keys()
   changed = 0
   for name, value in expected.items():
-    if name.endswith("kernel"):
+    if name.endswith("kernel") and not name.startswith("binary_rnn"):
       step = np.abs(value).max(axis=tuple(range(value.ndim - 1))) / 127
       assert np.all(np.abs(got[name] - value) <= 1.01 * step), name
       changed += np.any(got[name] != value)

@@ -17,8 +17,8 @@ def get_config(variant="prime"):
   arguments.update({
       "prime": {},
       "diffusion": dict(diffusion=3),
-      "narrow": dict(cell="residual_gru", width=96, reconstruction="additive",
-                     residual_scale=4.0),
+      "narrow": dict(cell="residual_gru", width=128, reconstruction="additive",
+                     residual_scale=3.0),
       "tiny": dict(priming=1, diffusion=1, width=16, code_depth=4, iterations=2),
   }[name])
   config = common.base("johnston2018", **arguments)

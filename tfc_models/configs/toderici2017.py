@@ -27,7 +27,7 @@ def get_config(variant="gru"):
   if name == "narrow":
     # Both learn much faster, which counts in some thousand steps.
     arguments.update(
-        width=96, reconstruction="additive", residual_scale=4.0)
+        width=128, reconstruction="additive", residual_scale=3.0)
   config = common.base("toderici2017", **{**arguments, **(_TINY if is_tiny else {})})
   # The paper: patches of 32x32 that PNG compresses worst, batch 32, 1 M steps of
   # Adam with an epsilon of 1. Larger patches show the codes more context.

@@ -45,7 +45,7 @@ class BinaryRNN(tf.keras.layers.Layer):
 
   def __init__(self, iterations, depth, width, exact=True, name="binary_rnn"):
     super().__init__(name=name)
-    self.depth = depth
+    self.width = width
     self.tanh, self.sigmoid = Lookup("tanh"), Lookup("sigmoid")
     codec = BernoulliCodec("bits")
     self.signs = codec
@@ -53,19 +53,19 @@ class BinaryRNN(tf.keras.layers.Layer):
         depth, width, self.tanh, self.sigmoid, exact, name="memory")
     self.state_convs, self.predictors, self.code_convs, self.codecs = [], [], [], []
     for t in range(iterations):
-      # Of what was seen before.
-      self.state_convs.append(binary_rnn.convolution(
-          width, 3, self.tanh, exact=exact, name=f"state_conv_{t}"))
       self.predictors.append(binary_rnn.SignPredictor(
           depth, width, LOGIT_BITS, self.tanh, self.sigmoid, exact,
           name=f"predictor_{t}"))
       if t < iterations - 1:
+        # What the code says to the next iteration, and how that one looks at it.
         self.code_convs.append([
             binary_rnn.convolution(
                 width, 3, self.tanh, in_bits=0, input_limit=1.0, exact=exact,
                 name=f"code_conv_{t}_0"),
             binary_rnn.convolution(
                 depth, 3, self.tanh, exact=exact, name=f"code_conv_{t}_1")])
+        self.state_convs.append(binary_rnn.convolution(
+            width, 3, self.tanh, exact=exact, name=f"state_conv_{t}"))
       self.codecs.append(AutoregressiveCodec(
           codec, self.predictors[t], _params, name=f"bits_{t}",
           twin=self.codecs[0] if t else None))
@@ -112,10 +112,10 @@ class BinaryRNN(tf.keras.layers.Layer):
 
   def _side(self, t, shape, past, certain=None):
     """Returns the side information of the predictor: what it sees, and `certain`."""
-    seen = past.seen
-    if seen is None:
-      seen = tf.zeros(shape)
-    seen = self.state_convs[t](tf.ensure_shape(seen, [None, None, None, self.depth]))
+    if past.seen is None:
+      seen = tf.zeros([*tf.unstack(shape[:3]), self.width])
+    else:
+      seen = self.state_convs[t - 1](past.seen)
     if certain is None:
       certain = tf.zeros_like(seen[..., :1])
     return tf.concat([seen, tf.cast(certain, tf.float32)], axis=-1)
