@@ -19,6 +19,7 @@ from tfc_models.entropy_models import (
     write_flags,
 )
 from tfc_models.errors import BitstreamError, DesyncError, UsageError
+from tfc_models.evaluation import progressive
 from tfc_models.layers import Lookup, lstm_step
 from tfc_models.models import weights
 from tfc_models.models.base import Settings
@@ -98,7 +99,7 @@ def test_predictions_use_the_row_above_and_the_iteration_before():
 
 
 def test_bits_follow_probabilities_and_the_coder_keeps_to_them():
-  codec = BernoulliCodec()
+  codec = BernoulliCodec("bits")
   codec.fix_tables()
   rng = np.random.default_rng(0)
   shape = (1, 40, 50, 8)
@@ -229,6 +230,27 @@ def test_tiles_that_are_good_enough_take_no_bits():
   for end, expected in zip(ends, images):
     np.testing.assert_array_equal(
         codec.decode(data[:end], allow_partial=True), expected)
+
+
+def test_the_table_of_iterations_says_what_coder_and_tiles_save():
+  codec, image, psnr = adaptive()
+  plain = progressive.stages(codec, [image])
+  for k in (1, 4):
+    data = codec.encode(image, Settings(iterations=k))
+    assert plain.num_bytes[k - 1] == len(data)
+    assert plain.psnr[k - 1] == metrics.psnr(image, codec.decode(data))
+    raw = codec.encode(image, Settings(iterations=k, raw_bits=True))
+    assert abs(plain.raw_bytes[k - 1] - len(raw)) <= 3 * k
+  found = progressive.stages(codec, [image], psnr)
+  assert found.num_bytes[-1] == len(codec.encode(image, Settings(tile_psnr=psnr)))
+  saved = progressive.saved_at_equal_psnr(
+      plain._replace(psnr=np.array([20.0, 22, 24, 26]),
+                     num_bytes=np.array([100.0, 200, 300, 400])),
+      found._replace(psnr=np.array([25.0]), num_bytes=np.array([280.0])))
+  assert saved == pytest.approx(0.2)
+  lines = progressive.table(plain, 15000)
+  assert len(lines) == 6 and lines[2].startswith(
+      f"| 1 | {plain.raw_bytes[0]:.0f} | {plain.num_bytes[0]:.0f} | ")
 
 
 def test_an_image_whose_tiles_have_all_stopped_ends_there():

@@ -14,8 +14,8 @@ class AutoregressiveCodec(LatentCodec):
   a single function, which codes or reads the symbols of a front.
 
   Args:
-    codec: codes the symbols, such as `GaussianCodec`. With its `fixed_grid` an
-      encoder whose network is exact needs no walk.
+    codec: `IndexedCodec`. With its `fixed_grid` an encoder whose network is exact
+      needs no walk.
     network: of integers, see `transforms.context.ContextNetwork`: `offsets` of its
       context, `depth` of the latent, whether it is `exact`, `__call__(y_hat, side)`
       for all sites at once, and `site_weights()` and `at_sites(weights, context,

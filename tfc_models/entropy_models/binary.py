@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from tfc_models.entropy_models import digest
 from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.entropy_models.tables import PRECISION, RangeTables
+from tfc_models.entropy_models.indexed import IndexedCodec
+from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.errors import BitstreamError
 from tfc_models.ops import quantize
 
@@ -63,8 +63,8 @@ class SignCodec(LatentCodec):
 
 # Log odds count in 1/16, up to 8; one step further means certain.
 LOGIT_BITS = 4
-_LOGIT_LIMIT = 8 * 2**LOGIT_BITS - 1
-_CERTAIN = _LOGIT_LIMIT + 1
+_LOGIT_LIMIT = 8.0 * 2**LOGIT_BITS - 1.0
+_CERTAIN = int(_LOGIT_LIMIT) + 1
 
 
 class SignParams(NamedTuple):
@@ -81,19 +81,12 @@ class SignParams(NamedTuple):
   certain: object = None
 
 
-class BernoulliCodec(LatentCodec):
+class BernoulliCodec(IndexedCodec):
   """Codes signs, each with a probability that was predicted.
 
   Training, like the coder, takes the sign of y; what makes y a sign, with noise or
   not, is for another codec.
   """
-
-  # Signs that are certain depend on params; and a walk is no slower.
-  fixed_grid = False
-
-  def __init__(self, name="signs"):
-    super().__init__(name)
-    self.tables = RangeTables()
 
   def __call__(self, y, params, noise=None):
     if noise is None:
@@ -104,22 +97,9 @@ class BernoulliCodec(LatentCodec):
     else:
       y_hat = _sign(y)
       logits = quantize.clip_towards(
-          params.logits, -float(_LOGIT_LIMIT), float(_LOGIT_LIMIT))
+          params.logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)
       bits = -tf.nn.softplus(-y_hat * logits * 2.0**-LOGIT_BITS)
     return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3)) / -np.log(2.0)
-
-  def compress(self, y, params):
-    y_hat, symbols = self.quantize(y, params)
-    indexes = self.table_indexes(params)
-    strings = self.tables.encode(tf.cast(symbols, tf.int32), indexes)
-    return digest.append(strings, indexes), y_hat
-
-  def decompress(self, strings, shape, params):
-    strings, digests = digest.split(strings)
-    indexes = tf.ensure_shape(self.table_indexes(params), [None, *shape])
-    symbols = self.tables.decode(strings, indexes)
-    digest.check(digests, indexes)
-    return self.reconstruct(symbols, params)
 
   def fix_tables(self):
     ones = np.int32(np.round(_probabilities() * 2**PRECISION))
@@ -128,31 +108,25 @@ class BernoulliCodec(LatentCodec):
         np.full_like(ones, 2**PRECISION)], axis=-1)
     self.tables.assign(cdf.reshape(-1), np.zeros_like(ones))
 
-  # What `AutoregressiveCodec` asks of a codec.
-
   def noisy(self, y, noise):
-    """Returns what the context of others sees of y in training."""
     del noise
     return _sign(y)
 
   def quantize(self, y, params):
-    """Returns y_hat and the symbols, 0 or 1, carried by floats."""
     y_hat = _sign(y)
     if params.certain is not None:
       y_hat = tf.where(params.certain, _sign(params.logits), y_hat)
     return y_hat, 0.5 + 0.5 * y_hat
 
   def table_indexes(self, params):
-    """Returns the number of the table of each symbol, int32."""
-    logits = tf.clip_by_value(
-        tf.cast(tf.round(params.logits), tf.int32), -_LOGIT_LIMIT, _LOGIT_LIMIT)
+    logits = tf.cast(tf.clip_by_value(
+        tf.round(params.logits), -_LOGIT_LIMIT, _LOGIT_LIMIT), tf.int32)
     if params.certain is not None:
       logits = tf.where(
           params.certain, tf.where(logits >= 0, _CERTAIN, -_CERTAIN), logits)
     return logits + _CERTAIN
 
   def reconstruct(self, symbols, params):
-    """Returns the y_hat of int32 symbols."""
     del params
     return _signs(symbols)
 

@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from tfc_models.entropy_models import digest
-from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.entropy_models.tables import PRECISION, RangeTables
+from tfc_models.entropy_models.indexed import IndexedCodec
+from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.ops import quantize
 
 NUM_SCALES = 64
@@ -76,7 +75,7 @@ def index_from_scale(scale):
 _FRACTIONS = 8
 
 
-class GaussianCodec(LatentCodec):
+class GaussianCodec(IndexedCodec):
   """Codes round(y - loc) under N(0, scale) convolved with a unit box.
 
   The network outputs the table index itself. Training sees it as a real
@@ -107,7 +106,6 @@ class GaussianCodec(LatentCodec):
       raise ValueError("A fixed grid takes no `distortion_weight`.")
     self.distortion_weight = distortion_weight
     self.fixed_grid = fixed_grid
-    self.tables = RangeTables()
 
   def __call__(self, y, params, noise=None):
     indexes, loc = params
@@ -127,19 +125,6 @@ class GaussianCodec(LatentCodec):
     bits = _bits(residual, scale_from_index(tf.cast(indexes, tf.float32)))
     return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3))
 
-  def compress(self, y, params):
-    y_hat, symbols = self.quantize(y, params)
-    indexes = self.table_indexes(params)
-    strings = self.tables.encode(tf.cast(symbols, tf.int32), indexes)
-    return digest.append(strings, indexes), y_hat
-
-  def decompress(self, strings, shape, params):
-    strings, digests = digest.split(strings)
-    indexes = tf.ensure_shape(self.table_indexes(params), [None, *shape])
-    symbols = self.tables.decode(strings, indexes)
-    digest.check(digests, indexes)
-    return self.reconstruct(symbols, params)
-
   def fix_tables(self):
     self.tables.build(lambda: tfc.ContinuousIndexedEntropyModel(
         tfc.NoisyNormal,
@@ -151,11 +136,9 @@ class GaussianCodec(LatentCodec):
         range_coder_precision=PRECISION))
 
   def noisy(self, y, noise):
-    """Returns what the context of others sees of y in training."""
     return y + noise.uniform(y, self.name)
 
   def quantize(self, y, params):
-    """Returns y_hat and the symbols, integers carried by floats."""
     loc = params.loc
     if self.fixed_grid:
       y_hat = self.on_grid(y)
@@ -182,7 +165,6 @@ class GaussianCodec(LatentCodec):
     return tf.where(move, symbols - tf.sign(symbols), symbols)
 
   def table_indexes(self, params):
-    """Returns the number of the table of each symbol, int32."""
     indexes = self._scale_indexes(params)
     if self.fixed_grid:
       fractions = self._fractions(params.loc)
@@ -190,7 +172,6 @@ class GaussianCodec(LatentCodec):
     return indexes
 
   def reconstruct(self, symbols, params):
-    """Returns the y_hat of int32 symbols."""
     symbols = tf.cast(symbols, tf.float32)
     if self.fixed_grid:
       return symbols + self._whole(params.loc)
