@@ -98,6 +98,10 @@ def test_the_readme_table_is_the_manifest():
     row = (f"| {entry['name']} | {entry['quality']} | {kodak['bpp']:.3f} | "
            f"{kodak['psnr']:.2f} | {kodak['ms_ssim']:.4f} |")
     assert row in text
+    for count, bpp in enumerate(kodak.get("curve", {"bpp": []})["bpp"], 1):
+      if count in (1, 16):
+        psnr = kodak["curve"]["psnr"][count - 1]
+        assert f"| {entry['name']} | {count} | {bpp:.3f} | {psnr:.2f} |" in text
 
 
 def test_the_readme_comparison_is_the_measured_one():

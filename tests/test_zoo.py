@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,6 +18,9 @@ PLAN = [
     {"name": "tfcm-base", "quality": 60, "config": "tfcm_base:tiny",
      "overrides": {"train.lmbda": 0.02}, "data": "made in code"},
 ]
+PROGRESSIVE = {
+    "name": "toderici2016-fc", "quality": 100, "config": "toderici2016:fc-residual-tiny",
+    "overrides": {"train.weight_bits": 8}, "data": "made in code"}
 
 
 @pytest.fixture
@@ -61,6 +65,27 @@ def test_a_plan_becomes_weights_figures_table_and_streams(
   assert StreamDecoder().decode(golden.read_bytes()).shape == (160, 160, 3)
   again = tfcm(*words[:4], f"--config.data.train={photos}")
   assert again[0] == 0 and again[1].count(": finished") == 2
+
+
+def test_a_progressive_model_has_one_file_and_a_curve(places):
+  photos = str(places / "photos")
+  (places / "plan.json").write_text(json.dumps([PROGRESSIVE]))
+  readme = places / "root/README.md"
+  readme.write_text(readme.read_text() + "\n| name | iterations | old |\n\nend\n")
+  code, _, err = tfcm(
+      "zoo", places / "plan.json", "--work_dir", places / "work", "--images", photos,
+      "--root", places / "root", f"--config.data.train={photos}")
+  assert code == 0, err
+  folder = places / "root/tfc_models/pretrained"
+  entry = json.loads((folder / "manifest.json").read_text())["weights"][1]
+  curve = entry["kodak"]["curve"]
+  assert {len(values) for values in curve.values()} == {3}
+  assert curve["bpp"][-1] == entry["kodak"]["bpp"] > curve["bpp"][0]
+  assert curve["psnr"][-1] == entry["kodak"]["psnr"]
+  with np.load(folder / entry["file"]) as arrays:
+    assert any(name.endswith(":codes") for name in arrays.files)
+  assert f"| toderici2016-fc | 2 | {curve['bpp'][1]:.3f} | {curve['psnr'][1]:.2f} |" in (
+      readme.read_text())
 
 
 @pytest.mark.parametrize("plan, reason", [

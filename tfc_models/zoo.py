@@ -6,6 +6,8 @@ A plan is a JSON list of entries, the next one trained after the one before:
      "overrides": {"train.lmbda": 0.003}, "data": "which photographs",
      "history": "what train.init had seen"}
 
+Progressive models have one file for all rates, of quality 100. The name is that of a
+registered model, or begins so where weights of several variants are shipped.
 Paths and values that all entries share come from the command line.
 """
 
@@ -35,6 +37,12 @@ from tfc_models.weight_info import read_info
 _KEYS = {"name", "quality", "config", "overrides", "data", "history"}
 _COLUMNS = ("| name | quality | bpp | PSNR dB | MS-SSIM | JPEG PSNR dB "
             "| JPEG MS-SSIM | lmbda | MiB |\n|---|---|---|---|---|---|---|---|---|")
+
+# Of a progressive model, those that the table shows.
+_ITERATIONS = (1, 2, 4, 8, 12, 16)
+_ITERATION_COLUMNS = (
+    "| name | iterations | bpp | PSNR dB | SSIM | MS-SSIM |\n"
+    "|---|---|---|---|---|---|")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,14 +150,23 @@ def release(entries, work_dir, images, root):
         codec)
     lines.append(table([measured]).splitlines()[-1])
     print(lines[-1], flush=True)
-  readme = os.path.join(root, "README.md")
-  text, count = re.subn(
-      r"\| name \| quality \|.*?(?=\n\n)", lambda _: table(manifest),
-      read_bytes(readme).decode(), flags=re.DOTALL)
-  if count != 1:
-    raise UsageError(f"{readme}: no table of weights")
-  write_atomically(readme, text.encode(), overwrite=True)
+  _refresh_readme(os.path.join(root, "README.md"), manifest)
   return lines
+
+
+def _refresh_readme(readme, manifest):
+  """Puts the tables of a manifest in the place of those in README."""
+  text = read_bytes(readme).decode()
+  tables = {"| name | quality |": table(manifest)}
+  if any(entry["kodak"].get("curve") for entry in manifest):
+    tables["| name | iterations |"] = iteration_table(manifest)
+  for start, new in tables.items():
+    text, count = re.subn(
+        re.escape(start) + r".*?(?=\n\n)", lambda _, new=new: new, text,
+        flags=re.DOTALL)
+    if count != 1:
+      raise UsageError(f"{readme}: no table of weights, {start}")
+  write_atomically(readme, text.encode(), overwrite=True)
 
 
 def write_golden(folder, codec):
@@ -173,6 +190,21 @@ def table(manifest):
         f"| {kodak['psnr']:.2f} | {kodak['ms_ssim']:.4f} "
         f"| {kodak['jpeg_psnr']:.2f} | {kodak['jpeg_ms_ssim']:.4f} "
         f"| {entry['lmbda']:.4g} | {entry['bytes'] / 2**20:.1f} |")
+  return "\n".join(rows)
+
+
+def iteration_table(manifest):
+  """Returns README's table of progressive weights, as Markdown, likewise."""
+  rows = [_ITERATION_COLUMNS]
+  for entry in manifest:
+    curve = entry["kodak"].get("curve")
+    for count in _ITERATIONS if curve else ():
+      if count <= len(curve["bpp"]):
+        bpp, psnr, ssim, ms_ssim = (
+            curve[key][count - 1] for key in ("bpp", "psnr", "ssim", "ms_ssim"))
+        rows.append(
+            f"| {entry['name']} | {count} | {bpp:.3f} | {psnr:.2f} | {ssim:.4f} "
+            f"| {ms_ssim:.4f} |")
   return "\n".join(rows)
 
 
@@ -224,5 +256,6 @@ def _describe(entry, train_dir, file, codec, paths):
       "kodak": {
           key: round(summary[key], 4) for key in (
               "bpp", "psnr", "ms_ssim", "jpeg_psnr", "jpeg_ms_ssim",
-              "encode_seconds", "decode_seconds", "excess")},
+              "encode_seconds", "decode_seconds", "excess")} | (
+                  {"curve": summary["curve"]} if summary["curve"] else {}),
   }

@@ -10,10 +10,11 @@ is where the tables of README.md and manifest.json come from.
 import dataclasses
 import json
 import sys
+from typing import Optional
 
 import numpy as np
 
-from tfc_models import bitstream, pretrained
+from tfc_models import bitstream, metrics, pretrained
 from tfc_models.codecs import LearnedCodec, classical
 from tfc_models.datasets.files import find_images, read_image
 from tfc_models.evaluation.runner import (
@@ -37,6 +38,8 @@ class Summary:
       the most over images.
     exact: of how many images all latents and pixels were those of the model.
     images: their number.
+    curve: of progressive models, a dict of lists, one value for each number of
+      iterations: bpp, psnr, ssim, ms_ssim, means over images. Otherwise None.
   """
 
   bpp: float
@@ -50,11 +53,13 @@ class Summary:
   overhead: int
   exact: int
   images: int
+  curve: Optional[dict]
 
 
 def summarize(codec, paths):
   """Returns the `Summary` of a `LearnedCodec` over image files."""
-  rows, estimate, coded, overheads, exact = [], 0.0, 0, [], 0
+  rows, curves, estimate, coded, overheads, exact = [], [], 0.0, 0, [], 0
+  model = codec.model
   for path in paths:
     image = read_image(path)
     record = measure(codec, image)
@@ -64,18 +69,37 @@ def summarize(codec, paths):
         record.decode_seconds,
         interpolate_psnr(below, above, record.num_bytes), above.ms_ssim))
     header, chunks = bitstream.read(record.data)
-    expected, bits = codec.model.reconstruct(image)
-    estimate += bits
+    output = model(model._enter(image))
+    expected = model._leave(output.x_hat, image.shape)
+    estimate += sum(float(bits[0]) for bits in output.bits.values())
     coded += 8 * bitstream.coded_bytes(chunks)
     overheads.append(bitstream.overhead(record.data))
     # x_hat in floats is equal only if every symbol is.
-    x_hat = codec.model.decode(chunks, header)
+    x_hat = model.decode(chunks, header)
     exact += bool(
         np.array_equal(record.decoded, expected)
-        and np.array_equal(x_hat, codec.model(codec.model._enter(image)).x_hat))
+        and np.array_equal(x_hat, output.x_hat))
+    if "progressive" in model.capabilities:
+      curves.append(_curve(
+          image, [model._leave(x, image.shape) for x in output.stages],
+          [bitstream.write(header, chunks[:k + 1]) for k in range(len(chunks))]))
   means = [float(mean) for mean in np.mean(rows, axis=0)]
   return Summary(
-      *means, coded / estimate - 1.0, max(overheads), exact, len(paths))
+      *means, coded / estimate - 1.0, max(overheads), exact, len(paths),
+      _mean_curve(curves) if curves else None)
+
+
+def _curve(image, stages, files):
+  """Returns rows of bpp, psnr, ssim and ms_ssim, one for each stage."""
+  pixels = image.shape[0] * image.shape[1]
+  found = [metrics.compare(image, stage) for stage in stages]
+  return [(8 * len(data) / pixels, one.psnr, one.ssim, one.ms_ssim)
+          for one, data in zip(found, files)]
+
+
+def _mean_curve(curves):
+  means = np.mean(curves, axis=0).T.round(4)
+  return dict(zip(("bpp", "psnr", "ssim", "ms_ssim"), means.tolist()))
 
 
 def main(arguments):
