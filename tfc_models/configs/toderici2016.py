@@ -15,19 +15,23 @@ _NETWORKS = {
 
 
 def get_config(variant="conv-lstm"):
-  """Returns the recipe; variants: fc-residual, fc-lstm, conv-residual, conv-lstm, each also with -tiny; tiny."""
+  """Returns the recipe; variants: fc-residual, fc-lstm, conv-residual, conv-lstm, each also with -narrow or -tiny; tiny."""
   if variant == "tiny":
     variant = "conv-lstm-tiny"
   name, is_tiny = variant.removesuffix("-tiny"), variant.endswith("-tiny")
-  config = common.base(
-      "toderici2016", network=_NETWORKS[name], **(
-          dict(width=16, iterations=3) if is_tiny else dict(width=512)))
+  name, is_narrow = name.removesuffix("-narrow"), name.endswith("-narrow")
+  arguments = dict(width=512)
+  if is_narrow:
+    arguments = dict(width=256 if name.startswith("fc") else 128)
+  if is_tiny:
+    arguments = dict(width=16, iterations=3)
+  config = common.base("toderici2016", network=_NETWORKS[name], **arguments)
   # Photographs shrunk to patches the size of the paper's thumbnails. Its rates are
   # fixed, so that lmbda only scales the loss; Adam with an epsilon of 1 and rates
   # of 0.1 to 1 is replaced by the usual one.
   config.data.patch_size = 32
   config.data.batch_size = 32
-  config.data.max_downscale = 8.0
+  config.data.max_downscale = 10.0
   config.train.learning_rate = 5e-4
   config.train.schedule = "cosine"
   config.train.steps = 100_000
