@@ -24,6 +24,7 @@ from tfc_models.layers import Lookup, lstm_step
 from tfc_models.models import weights
 from tfc_models.models.base import Settings
 from tfc_models.models.binary_rnn import BinaryRNN, Past
+from tfc_models.models.tiles import Tiles
 from tfc_models.ops.noise import Noise
 
 DEPTH = 3
@@ -184,10 +185,21 @@ def test_what_is_not_of_the_model_is_refused():
       codec.decode(bitstream.write(header, [wrong]))
   with pytest.raises(BitstreamError, match="holds something else"):
     without.decode(bitstream.write(header, chunks))
-  flags = bytes([0]) + b"xyz"
-  with pytest.raises(BitstreamError, match="flags"):
-    codec.decode(bitstream.write(header, [
-        chunks[0], chunks[1]._replace(strings=(flags, chunks[1].strings[1]))]))
+  def flagged(number, flags):
+    changed = list(chunks)
+    changed[number] = chunks[number]._replace(
+        strings=(flags, chunks[number].strings[1]))
+    return bitstream.write(header, changed)
+
+  for number, flags, reason in [
+      (1, bytes([0]) + b"xyz", "flags of which none"),
+      (0, bytes([9]), "before the first")]:
+    with pytest.raises(BitstreamError, match=reason):
+      codec.decode(flagged(number, flags))
+  stopped = Tiles(np.ones([2, 2], bool), 32)
+  assert stopped.read(b"") is stopped
+  with pytest.raises(BitstreamError, match="stopped before"):
+    stopped.read(bytes([9]))
   for other, settings in ((without, Settings(tile_psnr=20.0)),
                           (codec, Settings(tile_psnr=20.0, raw_bits=True))):
     with pytest.raises(UsageError, match="tile_psnr needs the entropy coder"):

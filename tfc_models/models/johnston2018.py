@@ -19,7 +19,7 @@ class Johnston2018(Toderici2017):
   Source: Johnston, Vincent, Minnen, Covell, Singh, Chinen, Hwang, Shor, Toderici,
     "Improved lossy image compression with priming and spatially adaptive bit rates
     for recurrent networks", CVPR 2018, arXiv:1703.10114. Its loss is the distortion
-    "ssim-mae".
+    "ssim-mae"; its spatially adaptive bit rates are in `RecurrentModel`.
   Departs: states of all layers have 3x3 convolutions.
   """
 

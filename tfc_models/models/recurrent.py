@@ -3,20 +3,19 @@
 import math
 from typing import NamedTuple, Optional
 
-import numpy as np
 import tensorflow as tf
 
-from tfc_models import metrics
 from tfc_models.bitstream import (
     ITERATION,
     ITERATIONS,
     PREDICTED_ITERATION,
     Chunk,
 )
-from tfc_models.entropy_models import SignCodec, read_flags, write_flags
+from tfc_models.entropy_models import SignCodec
 from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.models import base
 from tfc_models.models.binary_rnn import BinaryRNN, Past
+from tfc_models.models.tiles import Tiles
 from tfc_models.ops import padding
 
 RECONSTRUCTIONS = ("one_shot", "additive", "scaled")
@@ -31,8 +30,7 @@ class Progress(NamedTuple):
       models; broadcasts to x_hat.
     encoder, decoder: states of the networks; None before the first.
     past: what the entropy coder knows of the codes so far.
-    stopped: (H / f, W / f) bool of the tiles that have no more bits, f the
-      `downsampling_factor`; None if no tile may stop.
+    tiles: those that take no more bits; None in training.
   """
 
   x_hat: Optional[tf.Tensor] = None
@@ -40,7 +38,7 @@ class Progress(NamedTuple):
   encoder: Optional[list] = None
   decoder: Optional[list] = None
   past: Past = Past()
-  stopped: Optional[np.ndarray] = None
+  tiles: Optional[Tiles] = None
 
 
 class RecurrentModel(base.CompressionModel):
@@ -73,10 +71,9 @@ class RecurrentModel(base.CompressionModel):
   signs are those that the `BinaryRNN` finds more probable, and x_hat stays.
 
   Source: Toderici et al., ICLR 2016, arXiv:1511.06085, and CVPR 2017,
-    arXiv:1608.05148; spatially adaptive bit rates: Johnston et al., CVPR 2018,
-    arXiv:1703.10114, section 3.3.
-  Departs: a tile that has stopped does not change any more, there its neighbours
-    may change it.
+    arXiv:1608.05148; for tiles that stop, see `tiles`.
+  Departs: a tile that has stopped does not change any more; in the paper its
+    neighbours may change it.
   """
 
   capabilities = frozenset(["progressive", "quality"])
@@ -127,13 +124,15 @@ class RecurrentModel(base.CompressionModel):
       raise UsageError(
           "tile_psnr needs the entropy coder, which this model lacks or "
           "raw_bits turns off")
-    progress = Progress(stopped=self._no_tile_stopped(tf.shape(x)[1:3]))
+    progress = self._start(*x.shape[1:3])
     for t in range(self._count(settings)):
       flags = b""
       if t and settings.tile_psnr is not None:
-        flags, progress = self._stop_tiles(x, settings.tile_psnr, progress)
-        if progress.stopped.all():
+        flags, tiles = progress.tiles.stop(
+            x, self._image(progress.x_hat), settings.tile_psnr)
+        if tiles.all():
           return
+        progress = progress._replace(tiles=tiles)
       code, progress = self._analyze(t, x, progress)
       if raw:
         strings, code = self.code_codecs[t].compress(code)
@@ -152,17 +151,16 @@ class RecurrentModel(base.CompressionModel):
 
   def decode_progressively(self, chunks, header):
     shape = self._latent_shape(header, self.code_factor, self.code_depth)
-    progress = Progress(stopped=self._no_tile_stopped(
-        [side * self.code_factor for side in shape[:2]]))
+    progress = self._start(*(side * self.code_factor for side in shape[:2]))
     for t, chunk in enumerate(self._iterations(chunks)):
       *flags, string = chunk.strings
       strings = tf.constant([string])
       if chunk.type == ITERATION:
         code = self.code_codecs[t].decompress(strings, shape)
       else:
-        stopped = progress.stopped.copy()
-        stopped[~stopped] = read_flags(flags[0], np.sum(~stopped))
-        progress = progress._replace(stopped=stopped)
+        if t == 0 and flags[0]:
+          raise BitstreamError("tiles stop before the first iteration")
+        progress = progress._replace(tiles=progress.tiles.read(flags[0]))
         code, past = self.binary_rnn.decompress(
             strings, t, shape, progress.past, self._certain(progress))
         progress = progress._replace(past=past)
@@ -173,6 +171,10 @@ class RecurrentModel(base.CompressionModel):
     sites = [padding.padded_size(side, self.downsampling_factor)
              // self.code_factor for side in (height, width)]
     return -(-sites[0] * sites[1] * self.code_depth // 8)
+
+  def _start(self, height, width):
+    """Returns the progress of an image, padded, before the first iteration."""
+    return Progress(tiles=Tiles.of(height, width, self.downsampling_factor))
 
   def _analyze(self, t, x, progress):
     """Returns the activations that become the code, and the progress.
@@ -203,9 +205,8 @@ class RecurrentModel(base.CompressionModel):
     x_hat, states = decoder(code, states)
     if self.reconstruction != "one_shot" and progress.x_hat is not None:
       x_hat = progress.x_hat + x_hat / progress.gain
-    if self._any_stopped(progress):
-      frozen = self._spread(progress.stopped, self.downsampling_factor)
-      x_hat = tf.where(frozen, progress.x_hat, x_hat)
+    if progress.tiles and progress.tiles.any():
+      x_hat = tf.where(progress.tiles.spread(), progress.x_hat, x_hat)
     progress = progress._replace(
         x_hat=x_hat, decoder=states, gain=self._gain(x_hat))
     return self._image(x_hat), progress
@@ -220,40 +221,9 @@ class RecurrentModel(base.CompressionModel):
       return self.gain_network(x_hat)
     return self.residual_scale
 
-  # Tiles.
-
-  def _no_tile_stopped(self, shape):
-    """Returns the state of the tiles before the first iteration.
-
-    Args:
-      shape: height and width of the padded image.
-    """
-    return np.zeros(np.asarray(shape) // self.downsampling_factor, bool)
-
-  def _stop_tiles(self, x, psnr, progress):
-    """Stops tiles that have as many dB; returns the flags, bytes, and the progress."""
-    height, width = progress.stopped.shape
-    side = self.downsampling_factor
-    error = tf.square(x - tf.clip_by_value(self._image(progress.x_hat), 0.0, 1.0))
-    error = tf.reduce_mean(
-        tf.reshape(error, [height, side, width, side, 3]), axis=(1, 3, 4))
-    reached = metrics.psnr_from_mse(255.0**2 * error).numpy() >= psnr
-    flags = write_flags(reached[~progress.stopped])
-    return flags, progress._replace(stopped=progress.stopped | reached)
-
   def _certain(self, progress):
     """Returns the sites of the code that take no bits; None if all do."""
-    if not self._any_stopped(progress):
-      return None
-    return self._spread(
-        progress.stopped, self.downsampling_factor // self.code_factor)
-
-  def _any_stopped(self, progress):
-    return progress.stopped is not None and progress.stopped.any()
-
-  def _spread(self, tiles, side):
-    """(H, W) of tiles to (1, H * side, W * side, 1)."""
-    return tiles.repeat(side, axis=0).repeat(side, axis=1)[None, ..., None]
+    return progress.tiles.spread(self.code_factor) if progress.tiles.any() else None
 
   def _image(self, x_hat):
     """From the range of the networks to that of images."""
