@@ -81,23 +81,24 @@ class ConvGRU(Cell):
   Source: Cho et al., EMNLP 2014, arXiv:1406.1078.
   """
 
-  # Parts of the convolution of the inputs: z, r, h~.
-  _parts = 3
+  # Parts of the convolution of the inputs, in filters: z and r, h~.
+  _parts = (2, 1)
 
   def __init__(self, *args, **kwargs):
     super().__init__(*args, **kwargs)
-    self.inputs = self._of_inputs(self._parts * self.filters)
+    self._sizes = [part * self.filters for part in self._parts]
+    self.inputs = self._of_inputs(sum(self._sizes))
     self.gates = self._of_state(2 * self.filters, "gates")
     self.candidate = self._of_state(self.filters, "candidate")
 
   def call(self, x, state=None):
-    parts = tf.split(self.inputs(x), self._parts, axis=-1)
-    state = self._step(parts, tf.zeros_like(parts[0]) if state is None else state)
+    gates, candidate = tf.split(self.inputs(x), self._sizes, axis=-1)
+    state = self._step(
+        gates, candidate, tf.zeros_like(candidate) if state is None else state)
     return state, state
 
-  def _step(self, parts, state):
-    z, r, candidate = parts[:3]
-    gates = tf.sigmoid(tf.concat([z, r], axis=-1) + self.gates(state))
+  def _step(self, gates, candidate, state):
+    gates = tf.sigmoid(gates + self.gates(state))
     z, r = tf.split(gates, 2, axis=-1)
     candidate = tf.tanh(candidate + self.candidate(r * state))
     return (1.0 - z) * state + z * candidate
@@ -113,17 +114,18 @@ class ResidualGRU(ConvGRU):
   """
 
   _FACTOR = 0.1
-  _parts = 4  # And the shortcut.
+  _parts = (2, 1, 1)  # And the shortcut.
 
   def __init__(self, *args, **kwargs):
     super().__init__(*args, **kwargs)
     self.shortcut = self._of_state(self.filters, "shortcut")
 
   def call(self, x, state=None):
-    *parts, shortcut = tf.split(self.inputs(x), self._parts, axis=-1)
+    gates, candidate, shortcut = tf.split(self.inputs(x), self._sizes, axis=-1)
     if state is None:
       state = tf.zeros_like(shortcut)
-    state = self._step(parts, state) + self._FACTOR * self.shortcut(state)
+    state = self._step(gates, candidate, state) + (
+        self._FACTOR * self.shortcut(state))
     return state + self._FACTOR * shortcut, state
 
 

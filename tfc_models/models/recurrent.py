@@ -146,7 +146,9 @@ class RecurrentModel(base.CompressionModel):
       yield chunk, image
 
   def decode(self, chunks, header):
-    *_, image = self.decode_progressively(chunks, header)
+    image = None  # Only the last is kept.
+    for image in self.decode_progressively(chunks, header):
+      pass
     return image
 
   def decode_progressively(self, chunks, header):
