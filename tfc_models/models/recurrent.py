@@ -1,5 +1,6 @@
 """What the recurrent, progressive codecs share: iterations over a residual."""
 
+import collections
 import math
 from typing import NamedTuple, Optional
 
@@ -146,9 +147,9 @@ class RecurrentModel(base.CompressionModel):
       yield chunk, image
 
   def decode(self, chunks, header):
-    image = None  # Only the last is kept.
-    for image in self.decode_progressively(chunks, header):
-      pass
+    # Keeps only the last.
+    (image,) = collections.deque(
+        self.decode_progressively(chunks, header), maxlen=1)
     return image
 
   def decode_progressively(self, chunks, header):
