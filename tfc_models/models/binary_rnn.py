@@ -41,6 +41,8 @@ class BinaryRNN(tf.keras.layers.Layer):
     exact: see `layers.exact`.
 
   Source: Toderici et al., CVPR 2017, arXiv:1608.05148, section 3.3.
+  Departs: integers; the last layer is linear and means log odds, the source's is a
+    tanh and means the expected sign.
   """
 
   def __init__(self, iterations, depth, width, exact=True, name="binary_rnn"):
