@@ -12,7 +12,6 @@ from tfc_models.configs import common
 
 _CELLS = {"lstm": "lstm", "alstm": "associative_lstm", "gru": "residual_gru",
           "narrow": "residual_gru"}
-_TINY = dict(width=16, code_depth=4, iterations=2, binary_rnn_width=8)
 
 
 def get_config(variant="gru"):
@@ -28,7 +27,11 @@ def get_config(variant="gru"):
     # Both learn much faster, which counts in some thousand steps.
     arguments.update(
         width=128, reconstruction="additive", residual_scale=3.0)
-  config = common.base("toderici2017", **{**arguments, **(_TINY if is_tiny else {})})
+  if is_tiny:
+    arguments.update(width=16, code_depth=4, iterations=2)
+    if name == "gru":
+      arguments.update(binary_rnn_width=8)
+  config = common.base("toderici2017", **arguments)
   # The paper: patches of 32x32 that PNG compresses worst, batch 32, 1 M steps of
   # Adam with an epsilon of 1. Larger patches show the codes more context.
   config.data.patch_size = 64
