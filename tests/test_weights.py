@@ -65,3 +65,13 @@ def test_a_kernel_of_fewer_taps_starts_the_middle_of_a_larger_one(tmp_path):
   loaded, _ = weights.load(tmp_path / "a.npz")
   np.testing.assert_allclose(
       wider(x).stages[0], loaded(x).stages[0], atol=1e-4)
+
+
+def test_what_a_warm_start_lacks_is_named_by_its_parts(tmp_path, caplog):
+  arguments = configs.get("toderici2017:gru-tiny").model.arguments.to_dict()
+  arguments["binary_rnn_width"] = 0
+  weights.save(suite.fresh("toderici2017", **arguments), tmp_path / "a.npz")
+  coded = suite.fresh("toderici2017", **{**arguments, "binary_rnn_width": 8})
+  with caplog.at_level("WARNING"):
+    weights.warm_start(coded, tmp_path / "a.npz")
+  assert "a.npz has no binary_rnn; they keep" in caplog.text
