@@ -125,12 +125,11 @@ class RecurrentModel(base.CompressionModel):
       raise UsageError(
           "tile_psnr needs the entropy coder, which this model lacks or "
           "raw_bits turns off")
-    progress = self._start(*x.shape[1:3])
+    progress, image = self._start(*x.shape[1:3]), None
     for t in range(self._count(settings)):
       flags = b""
       if t and settings.tile_psnr is not None:
-        flags, tiles = progress.tiles.stop(
-            x, self._image(progress.x_hat), settings.tile_psnr)
+        flags, tiles = progress.tiles.stop(x, image, settings.tile_psnr)
         if tiles.all():
           return
         progress = progress._replace(tiles=tiles)
@@ -212,7 +211,7 @@ class RecurrentModel(base.CompressionModel):
       x_hat = tf.where(progress.tiles.spread(), progress.x_hat, x_hat)
     progress = progress._replace(
         x_hat=x_hat, decoder=states, gain=self._gain(x_hat))
-    return self._image(x_hat), progress
+    return x_hat / self.span + 0.5, progress
 
   def _extra_passes(self, t):
     """Returns how often networks see the inputs of iteration t for their state."""
@@ -227,10 +226,6 @@ class RecurrentModel(base.CompressionModel):
   def _certain(self, progress):
     """Returns the sites of the code that take no bits; None if all do."""
     return progress.tiles.spread(self.code_factor) if progress.tiles.any() else None
-
-  def _image(self, x_hat):
-    """From the range of the networks to that of images."""
-    return x_hat / self.span + 0.5
 
   def _count(self, settings):
     """Returns how many iterations are asked for."""
