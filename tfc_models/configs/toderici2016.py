@@ -20,11 +20,17 @@ def get_config(variant="conv-lstm"):
     variant = "conv-lstm-tiny"
   name, is_tiny = variant.removesuffix("-tiny"), variant.endswith("-tiny")
   name, is_narrow = name.removesuffix("-narrow"), name.endswith("-narrow")
-  arguments = dict(width=512)
+  recurrent = name.endswith("lstm")
+  arguments = dict(
+      width=512, iterations=16, distinct=not recurrent, residual_scale=10.0,
+      reconstruction="one_shot" if recurrent else "additive")
   if is_narrow:
-    arguments = dict(width=256 if name.startswith("fc") else 128)
+    arguments.update(width=256 if name.startswith("fc") else 128)
+    if recurrent:
+      # Learns much faster, which counts in some thousand steps.
+      arguments.update(reconstruction="additive", residual_scale=3.0)
   if is_tiny:
-    arguments = dict(width=16, iterations=3)
+    arguments.update(width=16, iterations=3)
   config = common.base("toderici2016", network=_NETWORKS[name], **arguments)
   # Photographs shrunk to patches the size of the paper's thumbnails. Its rates are
   # fixed, so that lmbda only scales the loss; Adam with an epsilon of 1 and rates

@@ -64,19 +64,31 @@ def _stages_of(codec, image, tile_psnr):
   height, width, channels = image.shape
   header = bitstream.Header(
       model.registered_name, codec.fingerprint, height, width, channels)
-  chunks, rows, raw = [], [], 0
-  for chunk, decoded in model.compress_progressively(
-      image, Settings(tile_psnr=tile_psnr)):
-    chunks.append(chunk)
-    num_bytes = len(bitstream.write(header, chunks))
-    coded = bitstream.coded_bytes(chunks)
-    raw += model.iteration_bytes(height, width)
-    found = metrics.compare(image, decoded)
-    rows.append([
-        num_bytes - coded + raw, num_bytes, found.psnr,
-        *(np.nan if value is None else value
-          for value in (found.ssim, found.ms_ssim))])
+  chunks, decoded = zip(*model.compress_progressively(
+      image, Settings(tile_psnr=tile_psnr)))
+  rows = []
+  for count, row in enumerate(measured(image, decoded, header, chunks), 1):
+    raw = count * model.iteration_bytes(height, width)
+    rows.append([row[0] - bitstream.coded_bytes(chunks[:count]) + raw, *row])
   return rows + rows[-1:] * (model.iterations - len(rows))
+
+
+def measured(image, decoded, header, chunks):
+  """Yields what each number of iterations comes to.
+
+  Args:
+    image: uint8 (H, W, 3).
+    decoded: its reconstructions after 1, 2, ... iterations, likewise.
+    header, chunks: of the file.
+
+  Yields:
+    (bytes of the file, PSNR, SSIM, MS-SSIM), NaN where an image is too small.
+  """
+  for count, picture in enumerate(decoded, 1):
+    found = metrics.compare(image, picture)
+    yield (len(bitstream.write(header, chunks[:count])), *(
+        np.nan if value is None else value
+        for value in (found.psnr, found.ssim, found.ms_ssim)))
 
 
 def table(found, pixels):

@@ -14,9 +14,10 @@ from typing import Optional
 
 import numpy as np
 
-from tfc_models import bitstream, metrics, pretrained
+from tfc_models import bitstream, pretrained
 from tfc_models.codecs import LearnedCodec, classical
 from tfc_models.datasets.files import find_images, read_image
+from tfc_models.evaluation.progressive import measured
 from tfc_models.evaluation.runner import (
   at_equal_bytes,
   interpolate_psnr,
@@ -80,21 +81,14 @@ def summarize(codec, paths):
         np.array_equal(record.decoded, expected)
         and np.array_equal(x_hat, output.x_hat))
     if "progressive" in model.capabilities:
-      curves.append(_curve(
-          image, [model._leave(x, image.shape) for x in output.stages],
-          [bitstream.write(header, chunks[:k + 1]) for k in range(len(chunks))]))
+      stages = [model._leave(x, image.shape) for x in output.stages]
+      curves.append([
+          (8 * num_bytes / expected[..., 0].size, *found)
+          for num_bytes, *found in measured(image, stages, header, chunks)])
   means = [float(mean) for mean in np.mean(rows, axis=0)]
   return Summary(
       *means, coded / estimate - 1.0, max(overheads), exact, len(paths),
       _mean_curve(curves) if curves else None)
-
-
-def _curve(image, stages, files):
-  """Returns rows of bpp, psnr, ssim and ms_ssim, one for each stage."""
-  pixels = image.shape[0] * image.shape[1]
-  found = [metrics.compare(image, stage) for stage in stages]
-  return [(8 * len(data) / pixels, one.psnr, one.ssim, one.ms_ssim)
-          for one, data in zip(found, files)]
 
 
 def _mean_curve(curves):
