@@ -98,8 +98,7 @@ class ConvGRU(Cell):
     return state, state
 
   def _step(self, gates, candidate, state):
-    gates = tf.sigmoid(gates + self.gates(state))
-    z, r = tf.split(gates, 2, axis=-1)
+    z, r = tf.split(tf.sigmoid(gates + self.gates(state)), 2, axis=-1)
     candidate = tf.tanh(candidate + self.candidate(r * state))
     return (1.0 - z) * state + z * candidate
 

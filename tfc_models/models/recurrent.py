@@ -41,6 +41,11 @@ class Progress(NamedTuple):
   past: Past = Past()
   tiles: Optional[Tiles] = None
 
+  @property
+  def is_coding(self):
+    """Whether a file is written or read, without gradients."""
+    return self.tiles is not None
+
 
 class RecurrentModel(base.CompressionModel):
   """Codes an image in iterations, each the residual that those before left.
@@ -192,19 +197,13 @@ class RecurrentModel(base.CompressionModel):
       if self.reconstruction != "one_shot":
         residual *= progress.gain
     encoder = self.encoders[t % len(self.encoders)]
-    states = progress.encoder
-    for _ in range(self._extra_passes(t)):
-      _, states = encoder(residual, states)
-    code, states = encoder(residual, states)
+    code, states = self._run(t, encoder, residual, progress.encoder, progress)
     return code, progress._replace(encoder=states)
 
   def _synthesize(self, t, code, progress):
     """Returns x_hat, (B, H, W, 3) float, and the progress."""
     decoder = self.decoders[t % len(self.decoders)]
-    states = progress.decoder
-    for _ in range(self._extra_passes(t)):
-      _, states = decoder(code, states)
-    x_hat, states = decoder(code, states)
+    x_hat, states = self._run(t, decoder, code, progress.decoder, progress)
     if self.reconstruction != "one_shot" and progress.x_hat is not None:
       x_hat = progress.x_hat + x_hat / progress.gain
     if progress.tiles and progress.tiles.any():
@@ -212,6 +211,12 @@ class RecurrentModel(base.CompressionModel):
     progress = progress._replace(
         x_hat=x_hat, decoder=states, gain=self._gain(x_hat))
     return x_hat / self.span + 0.5, progress
+
+  def _run(self, t, network, x, states, progress):
+    """Returns what a network makes of its inputs and states in iteration t."""
+    for _ in range(self._extra_passes(t)):
+      _, states = network(x, states, park=progress.is_coding)
+    return network(x, states, park=progress.is_coding)
 
   def _extra_passes(self, t):
     """Returns how often networks see the inputs of iteration t for their state."""

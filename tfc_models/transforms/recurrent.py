@@ -1,5 +1,6 @@
 """Networks of which some layers keep a state from one call to the next."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfc_models.layers.rnn_cells import Cell
@@ -17,12 +18,14 @@ class RecurrentStack(tf.keras.layers.Layer):
     super().__init__(name=name)
     self.stack = list(layers)
 
-  def call(self, x, states=None):
+  def call(self, x, states=None, park=False):
     """Returns the outputs and a list of the states of the cells.
 
     Args:
       x: (B, H, W, C).
       states: as returned by the call before, None for the first.
+      park: whether the states come as NumPy arrays. Tensors that wait for the next
+        call scatter the memory of TensorFlow: its peak grows by a tenth.
     """
     states = [None] * len(self.stack) if states is None else states
     following = []
@@ -31,7 +34,9 @@ class RecurrentStack(tf.keras.layers.Layer):
         x, state = layer(x, state)
       else:
         x = layer(x)
-      following.append(state)
+      following.append(
+          tf.nest.map_structure(np.array, state) if park and state is not None
+          else state)
     return x, following
 
 
