@@ -16,7 +16,8 @@ NAMES = registry.names("image")
 # Checks that take many steps, and models that share their layers with another.
 LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
         "ms_ssim_is_trained_towards_too"}
-RELATED = {"bls2017", "bmshj2018-factorized", "johnston2018", "mbt2018-mean", "vric"}
+RELATED = {"bls2017", "bmshj2018-factorized", "bmshj2018-hyperprior", "johnston2018",
+           "mbt2018-mean", "toderici2016", "vric"}
 
 
 @pytest.mark.parametrize("name, check", [
