@@ -18,11 +18,12 @@ def run(arguments):
     print(json.dumps({"weights": entries, "recipes": recipes}, indent=2))
     return 0
   print("Shipped weights (Kodak, mean of 24 images):")
-  print(f"  {'name':<12} {'quality':>7} {'bpp':>6} {'PSNR':>6} {'MS-SSIM':>8}"
+  width = max(len(entry["name"]) for entry in entries)
+  print(f"  {'name':<{width}} {'quality':>7} {'bpp':>6} {'PSNR':>6} {'MS-SSIM':>8}"
         f" {'MiB':>5}  fingerprint")
   for entry in entries:
     kodak = entry["kodak"]
-    print(f"  {entry['name']:<12} {entry['quality']:>7} {kodak['bpp']:>6.3f} "
+    print(f"  {entry['name']:<{width}} {entry['quality']:>7} {kodak['bpp']:>6.3f} "
           f"{kodak['psnr']:>6.2f} {kodak['ms_ssim']:>8.4f} "
           f"{entry['bytes'] / 2**20:>5.2f}  {entry['fingerprint']}")
   print("Recipes (tfcm train --config=NAME):")
