@@ -22,8 +22,10 @@ def get_config(variant="conv-lstm"):
   name, is_narrow = name.removesuffix("-narrow"), name.endswith("-narrow")
   recurrent = name.endswith("lstm")
   arguments = dict(
-      width=512, iterations=16, distinct=not recurrent, residual_scale=10.0,
+      width=512, iterations=16, residual_scale=10.0,
       reconstruction="one_shot" if recurrent else "additive")
+  if not recurrent:
+    arguments.update(distinct=True)
   if is_narrow:
     arguments.update(width=256 if name.startswith("fc") else 128)
     if recurrent:

@@ -83,7 +83,7 @@ def summarize(codec, paths):
     if "progressive" in model.capabilities:
       stages = [model._leave(x, image.shape) for x in output.stages]
       curves.append([
-          (8 * num_bytes / expected[..., 0].size, *found)
+          (8 * num_bytes / (image.shape[0] * image.shape[1]), *found)
           for num_bytes, *found in measured(image, stages, header, chunks)])
   means = [float(mean) for mean in np.mean(rows, axis=0)]
   return Summary(
