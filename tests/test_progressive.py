@@ -50,6 +50,17 @@ def test_the_encoder_stops_where_it_is_told(photo, progressive):
   assert compress(photo, progressive, "--target_psnr", 90) == 3
 
 
+def test_a_quality_is_noted_where_it_says_how_many_iterations(photo, progressive):
+  for words, quality in [
+      (("--quality", 60), 60), (("--quality", 60, "--iterations", 2), None),
+      (("--quality", 60, "--target_psnr", 90), None)]:
+    code, out, err = tfcm(
+        "compress", photo, "--model", progressive, "--overwrite", "--json", *words)
+    assert code == 0, err
+    facts = json.loads(out)
+    assert (facts["quality"], facts["iterations"]) == (quality, 2)
+
+
 @pytest.mark.parametrize("reason, words", [
     ("takes", ["--target_size", 20]), ("positive", ["--iterations", 0]),
     ("positive", ["--target_psnr", -3]), ("1..100", ["--quality", 101])])

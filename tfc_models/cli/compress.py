@@ -51,21 +51,24 @@ def run(arguments):
     image = read_image(data, name)
     start = time.perf_counter()
     result = codec.encode(image, settings)
-    height, width = image.shape[:2]
+    seconds = time.perf_counter() - start
+    header, chunks = codec.read(result)
+    iterations = len(chunks) if "progressive" in codec.model.capabilities else None
     return result, {
-        "model": codec.model.registered_name, "quality": codec.quality,
-        "height": height, "width": width, "bytes": len(result),
-        "bpp": round(8 * len(result) / (height * width), 4),
-        "source_bytes": len(data),
-        "seconds": round(time.perf_counter() - start, 3)}
+        "model": codec.model.registered_name,
+        "quality": header.settings.get("quality"), "iterations": iterations,
+        "height": header.height, "width": header.width, "bytes": len(result),
+        "bpp": round(8 * len(result) / (header.height * header.width), 4),
+        "source_bytes": len(data), "seconds": round(seconds, 3)}
 
   return files.process(pairs, work, arguments, _describe)
 
 
 def _describe(facts):
-  quality = facts["quality"]
+  quality, iterations = facts["quality"], facts["iterations"]
   return (
       f"{facts['output']}: {facts['width']}x{facts['height']}, "
-      f"{facts['bytes']} bytes, {facts['bpp']:.3f} bpp, "
-      f"{facts['model']}{'' if quality is None else f' quality {quality}'}, "
+      f"{facts['bytes']} bytes, {facts['bpp']:.3f} bpp, {facts['model']}"
+      f"{'' if quality is None else f' quality {quality}'}, "
+      f"{'' if iterations is None else f'iterations {iterations}, '}"
       f"{facts['seconds']:.2f} s")

@@ -53,11 +53,14 @@ class LearnedCodec(Codec):
     image = check_image(image)
     bitstream.check_size(*image.shape[:2])
     settings = self._settings(settings or Settings())
+    # Where something else says how many iterations there are, quality does not.
+    noted = settings.quality is not None and (
+        settings.iterations, settings.target_bytes, settings.target_psnr
+    ) == (None,) * 3
     height, width, channels = image.shape
     header = bitstream.Header(
         self.model.registered_name, self.fingerprint, height, width, channels,
-        settings={} if settings.quality is None else {
-            "quality": settings.quality})
+        settings={"quality": settings.quality} if noted else {})
     if settings.thumbnail:
       if max(height, width) > bitstream.THUMBNAIL_SIDE:
         raise UsageError(
@@ -79,13 +82,23 @@ class LearnedCodec(Codec):
     Raises:
       BitstreamError: if the file is damaged, or made with other weights.
     """
-    header, chunks = self._read(data, allow_partial)
+    header, chunks = self.read(data, allow_partial)
     return self.model.decompress(first_iterations(chunks, iterations), header)
 
   def decode_progressively(self, data, allow_partial=False):
     """Yields the image of a file after each iteration; others yield once."""
-    header, chunks = self._read(data, allow_partial)
+    header, chunks = self.read(data, allow_partial)
     return self.model.decompress_progressively(chunks, header)
+
+  def read(self, data, allow_partial=False):
+    """Returns the header of a file made with these weights, and its chunks.
+
+    Raises:
+      BitstreamError: if the file is damaged, or made with other weights.
+    """
+    header, chunks = bitstream.read(data, allow_partial)
+    self._check(header)
+    return header, self.unpack(header, chunks)
 
   def decode_chunks(self, header, chunks):
     """Returns the image of a file that has been read, and unpacked, already."""
@@ -109,11 +122,6 @@ class LearnedCodec(Codec):
         bitstream.Chunk(
             bitstream.ITERATION, t, (payload[t * size:(t + 1) * size],))
         for t in range(len(payload) // size)]
-
-  def _read(self, data, allow_partial):
-    header, chunks = bitstream.read(data, allow_partial)
-    self._check(header)
-    return header, self.unpack(header, chunks)
 
   def _write(self, header, chunks):
     """Returns the bytes of a file, with iterations of one size in a thumbnail."""
