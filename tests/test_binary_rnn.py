@@ -22,8 +22,8 @@ from tfc_models.errors import BitstreamError, DesyncError, UsageError
 from tfc_models.evaluation import progressive
 from tfc_models.layers import Lookup, lstm_step
 from tfc_models.models import weights
-from tfc_models.models.base import Settings
 from tfc_models.models.binary_rnn import BinaryRNN, Past
+from tfc_models.models.settings import Settings
 from tfc_models.models.tiles import Tiles
 from tfc_models.ops.noise import Noise
 

@@ -9,7 +9,7 @@ from tfc_models.codecs import LearnedCodec, PillowCodec
 from tfc_models.codecs.classical import jpeg
 from tfc_models.errors import ImageError, UsageError, WrongWeightsError
 from tfc_models.evaluation import pictures, runner, shipped
-from tfc_models.models.base import Settings
+from tfc_models.models.settings import Settings
 
 
 def test_a_record_counts_the_whole_file(tiny_weights):

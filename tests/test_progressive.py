@@ -13,7 +13,7 @@ from tfc_models import bitstream, configs
 from tfc_models.codecs import LearnedCodec, lineup
 from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.models import weights
-from tfc_models.models.base import Settings
+from tfc_models.models.settings import Settings
 
 
 @pytest.fixture(scope="module")

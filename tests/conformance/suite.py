@@ -15,7 +15,7 @@ from tfc_models import bitstream, configs, metrics, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.errors import BitstreamError, TruncatedError, UsageError
 from tfc_models.models import weights
-from tfc_models.models.base import Settings
+from tfc_models.models.settings import Settings
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.noise import Noise
 

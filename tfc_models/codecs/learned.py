@@ -12,7 +12,7 @@ from tfc_models.errors import (
     WrongWeightsError,
 )
 from tfc_models.models import weights
-from tfc_models.models.base import Settings
+from tfc_models.models.settings import Settings
 
 DEFAULT_MODEL = "tfcm-base"
 
@@ -45,7 +45,7 @@ class LearnedCodec(Codec):
         model, bytes.fromhex(info["fingerprint"]), quality, iterations)
 
   def encode(self, image, settings=None):
-    """As of `Codec`; `settings` is a `models.base.Settings`.
+    """As of `Codec`; `settings` is a `models.settings.Settings`.
 
     Raises:
       UsageError: if the model cannot do what they ask for.

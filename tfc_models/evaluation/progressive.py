@@ -16,7 +16,7 @@ import numpy as np
 
 from tfc_models import bitstream, codecs, metrics
 from tfc_models.datasets.files import find_images, read_image
-from tfc_models.models.base import Settings
+from tfc_models.models.settings import Settings
 
 
 class Stages(NamedTuple):

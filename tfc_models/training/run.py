@@ -20,7 +20,7 @@ from tfc_models.fileio import (
     write_json,
 )
 from tfc_models.metrics import MS_SSIM_MIN_SIZE
-from tfc_models.models import base, weights
+from tfc_models.models import training_step, weights
 from tfc_models.pretrained import loader
 from tfc_models.training import schedules
 from tfc_models.version import __version__
@@ -251,7 +251,7 @@ def _check(model_name, data, options):
     raise UsageError(
         f"data.patch_size must be a multiple of {factor} for {model_name}, "
         f"got {data.patch_size}")
-  _check_choice("train.distortion", options.distortion, base.DISTORTIONS)
+  _check_choice("train.distortion", options.distortion, training_step.DISTORTIONS)
   _check_choice("train.schedule", options.schedule, schedules.SCHEDULES)
   _check_choice("train.weight_bits", options.weight_bits, (8, 16))
   if options.distortion == "ms-ssim" and data.patch_size < MS_SSIM_MIN_SIZE:

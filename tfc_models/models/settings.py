@@ -1,0 +1,38 @@
+"""What one call of a model may vary."""
+
+import dataclasses
+from typing import Optional
+
+from tfc_models.ops.noise import Noise
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """What one call may vary without other weights.
+
+  Attributes:
+    quality: 1..100, or None for the model's default; of models with the
+      capability "quality". Fixed-rate models carry it into the header.
+    iterations: at most so many, of models with the capability "progressive";
+      None for as many as `quality` says, or all.
+    target_bytes: of these, the last iteration with which the file has no more
+      bytes is the last one.
+    target_psnr: likewise, the first with which the image has as many dB.
+    tile_psnr: of progressive models with an entropy coder: tiles of the image that
+      have as many dB take no further bits.
+    raw_bits: write the bits of such models as they are.
+    thumbnail: write a file of the thumbnail profile, see `bitstream/FORMAT.md`; of
+      progressive models whose iterations have a fixed size.
+    lmbda: weight of the distortion in training.
+    noise: random numbers of training.
+  """
+
+  quality: Optional[int] = None
+  iterations: Optional[int] = None
+  target_bytes: Optional[int] = None
+  target_psnr: Optional[float] = None
+  tile_psnr: Optional[float] = None
+  raw_bits: bool = False
+  thumbnail: bool = False
+  lmbda: object = None
+  noise: Optional[Noise] = None
