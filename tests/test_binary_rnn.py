@@ -129,11 +129,7 @@ def test_learning_lowers_the_bits_and_leaves_the_transforms_alone():
   trained = {id(variable) for variable in model.controls.trained}
   assert trained == {id(v) for v in model.binary_rnn.trainable_variables}
   batch = tf.constant(np.stack([make_image(64, 64, seed=s) for s in (1, 2)]))
-  step = tf.function(model.train_step)
-  rates = []
-  for _ in range(30):
-    model.reset_metrics()
-    rates.append(float(step(batch)["bpp"]))
+  rates = suite.train(model, batch, 30, "bpp")
   assert rates[-1] < 0.8 * rates[0]
   with tf.GradientTape() as tape:
     x = tf.cast(batch, tf.float32) / 255.0

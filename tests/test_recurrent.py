@@ -27,11 +27,7 @@ def test_every_network_learns_and_codes_through_files(variant, tmp_path):
   model = suite.ready(configs.get(f"{variant}-tiny").model)
   model.compile(tf.keras.optimizers.Adam(2e-3), lmbda=0.01)
   batch = tf.constant(np.stack([make_image(64, 64, seed=s) for s in (1, 2)]))
-  step = tf.function(model.train_step)
-  losses = []
-  for _ in range(25):
-    model.reset_metrics()
-    losses.append(float(step(batch)["loss"]))
+  losses = suite.train(model, batch, 25)
   assert np.mean(losses[-4:]) < 0.95 * np.mean(losses[:4])
   assert all(np.any(v != 0) for v in model.trainable_variables if "kernel" in v.name)
 
@@ -134,11 +130,7 @@ def test_the_frameworks_of_2017_learn_and_code(reconstruction):
           "binary_rnn_width": 0})
   batch = tf.constant(make_image(64, 64)[None])
   model.compile(tf.keras.optimizers.Adam(2e-3), lmbda=0.01, distortion="mae")
-  step = tf.function(model.train_step)
-  losses = []
-  for _ in range(20):
-    model.reset_metrics()
-    losses.append(float(step(batch)["loss"]))
+  losses = suite.train(model, batch, 20)
   assert losses[-1] < losses[0]
   model.fix_tables()
   codec = LearnedCodec(model, b"abcd")

@@ -95,7 +95,7 @@ def test_the_command_writes_a_table_and_plots(tmp_path):
       ("jpeg", "16"), ("jpeg", "64"), ("model.npz", "16"), ("model.npz", "64")]
   assert rows[2]["num_bytes"] in ("8.0", "12.0", "16.0")  # Means of two.
   assert {p.name for p in out.iterdir()} == {
-      "thumbnails.csv", "ssim.png", "psnr.png"}
+      "thumbnails.csv", "ssim.png", "ssim.svg", "psnr.png", "psnr.svg"}
 
 
 def test_what_makes_no_sense_is_refused(tmp_path, tiny_weights):

@@ -60,6 +60,16 @@ def padded(model, image):
   return model._enter(image)
 
 
+def train(model, batch, steps, figure="loss"):
+  """Takes steps of a compiled model on one batch; returns a figure before each."""
+  step = tf.function(model.train_step)
+  found = []
+  for _ in range(steps):
+    model.reset_metrics()
+    found.append(float(step(batch)[figure]))
+  return found
+
+
 @check
 def class_facts_are_stated(model):
   assert model.downsampling_factor >= 1
@@ -210,11 +220,7 @@ def thirty_steps_lower_the_loss_and_reach_every_variable(model):
   model.compile(tf.keras.optimizers.Adam(1e-3), lmbda=LMBDA)
   side = max(model.downsampling_factor, 64)
   batch = tf.constant(np.stack([make_image(side, side, seed=s) for s in (1, 2)]))
-  step = tf.function(model.train_step)
-  losses = []
-  for _ in range(30):
-    model.reset_metrics()
-    losses.append(float(step(batch)["loss"]))
+  losses = train(model, batch, 30)
   assert np.mean(losses[-5:]) < np.mean(losses[:5])
   with tf.GradientTape() as tape:
     x = image_ops.to_float(batch)

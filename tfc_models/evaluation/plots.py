@@ -60,7 +60,7 @@ def draw(report, folder, codecs=None, max_bpp=2.0):
         ("rate_decode_seconds", _rate_seconds(curves, looks, max_bpp)),
         ("per_image", _per_image(report, chosen, looks, max_bpp))]:
       if figure is not None:
-        paths.append(_save(figure, folder, name))
+        paths.append(save(figure, folder, name))
   return paths
 
 
@@ -163,7 +163,8 @@ def _gains(anchor, points):
       for rate, quality in points if rates[0] <= rate <= rates[-1]]
 
 
-def _save(figure, folder, name):
+def save(figure, folder, name):
+  """Writes NAME.svg and NAME.png; returns the path of the latter."""
   for kind, options in (
       ("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 150})):
     buffer = io.BytesIO()

@@ -181,7 +181,10 @@ def write(points, folder):
 
 
 def _plot(points, folder, metric, label):
+  # Only here: matplotlib is optional.
   from matplotlib.figure import Figure
+
+  from tfc_models.evaluation import plots
   figure = Figure((6, 4), layout="constrained")
   axes = figure.add_subplot()
   for name in dict.fromkeys(point.codec for point in points):
@@ -192,11 +195,7 @@ def _plot(points, folder, metric, label):
   axes.set_ylabel(label)
   axes.grid(alpha=0.3)
   axes.legend()
-  buffer = io.BytesIO()
-  figure.savefig(buffer, format="png", dpi=120)
-  path = os.path.join(folder, f"{metric}.png")
-  write_atomically(path, buffer.getvalue(), overwrite=True)
-  return path
+  return plots.save(figure, folder, metric)
 
 
 def _quality(images, decoded):
