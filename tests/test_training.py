@@ -40,6 +40,13 @@ def options(photos, **changes):
   return config.model.name, config.model.arguments.to_dict(), data, train
 
 
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory):
+  """The weight file of a run of these options."""
+  return training.train(
+      str(tmp_path_factory.mktemp("trained")), *options(photos))
+
+
 def arrays(path):
   model, _ = weights.load(path)
   return {
@@ -100,12 +107,11 @@ def test_sigkill_in_the_middle_resumes_to_a_working_model(photos, tmp_path):
       "steps"] == 20
 
 
-def test_another_lmbda_starts_from_given_weights(photos, tmp_path):
-  first = training.train(str(tmp_path / "a"), *options(photos))
+def test_another_lmbda_starts_from_given_weights(photos, trained, tmp_path):
   second = training.train(
-      str(tmp_path / "b"),
-      *options(photos, init=first, lmbda=4 * 0.004, learning_rate=0.0))
-  a, b = arrays(first), arrays(second)
+      str(tmp_path),
+      *options(photos, init=trained, lmbda=4 * 0.004, learning_rate=0.0))
+  a, b = arrays(trained), arrays(second)
   np.testing.assert_allclose(b["gain"], 2.0 * a["gain"], 1e-3)
   np.testing.assert_array_equal(
       a["synthesis_transform/kernel"], b["synthesis_transform/kernel"])
@@ -140,13 +146,12 @@ def test_a_run_leaves_best_model_results_config_and_curves(
           "bpp coded"} <= tags
 
 
-def test_saved_weights_are_the_moving_average(photos, tmp_path):
-  plain = training.train(str(tmp_path / "a"), *options(photos))
+def test_saved_weights_are_the_moving_average(photos, trained, tmp_path):
   average = training.train(str(tmp_path / "b"), *options(photos, average=0.9))
   start = training.train(
       str(tmp_path / "c"), *options(photos, learning_rate=1e-30))
   kernel = "synthesis_transform/kernel"
-  moved = np.abs(arrays(plain)[kernel] - arrays(start)[kernel]).mean()
+  moved = np.abs(arrays(trained)[kernel] - arrays(start)[kernel]).mean()
   behind = np.abs(arrays(average)[kernel] - arrays(start)[kernel]).mean()
   assert 0 < behind < moved
 
@@ -172,10 +177,10 @@ def test_schedules_start_fall_and_end_where_they_should():
   assert schedules.progress(5, 10, seconds=45.0, minutes=1.0) == 0.75
 
 
-def test_frozen_parts_keep_their_weights(photos, tmp_path):
-  before = arrays(training.train(str(tmp_path / "a"), *options(photos)))
-  after = arrays(training.train(str(tmp_path / "b"), *options(
-      photos, init=str(tmp_path / "a"),
+def test_frozen_parts_keep_their_weights(photos, trained, tmp_path):
+  before = arrays(trained)
+  after = arrays(training.train(str(tmp_path), *options(
+      photos, init=os.path.dirname(trained),
       freeze=("analysis_transform", "synthesis_transform"))))
   changed = {name for name in before
              if not np.array_equal(before[name], after[name])}
@@ -187,16 +192,15 @@ def test_frozen_parts_keep_their_weights(photos, tmp_path):
 
 @pytest.mark.slow
 def test_a_deeper_model_starts_from_the_weights_of_a_shallower_one(
-    photos, tmp_path, caplog):
-  first = training.train(str(tmp_path / "a"), *options(photos))
+    photos, trained, tmp_path, caplog):
   name, arguments, data, train = options(
-      photos, init=first, learning_rate=1e-30)
+      photos, init=trained, learning_rate=1e-30)
   deeper = training.train(
-      str(tmp_path / "b"), name, {**arguments, "synthesis_blocks": 2}, data,
+      str(tmp_path), name, {**arguments, "synthesis_blocks": 2}, data,
       train)
   assert "has no synthesis_blocks/1; they keep" in caplog.text
   image = make_image(64, 64)
-  one, _ = weights.load(first)[0].reconstruct(image)
+  one, _ = weights.load(trained)[0].reconstruct(image)
   other, _ = weights.load(deeper)[0].reconstruct(image)
   np.testing.assert_array_equal(one, other)  # New blocks begin as zero.
   with pytest.raises(UsageError, match="no variable of tfcm-base fits bls2017"):
@@ -214,15 +218,13 @@ def test_what_a_killed_run_left_half_written_is_removed(photos, tmp_path):
   assert not list((tmp_path / "checkpoints").glob("*temp*"))
 
 
-def test_a_directory_holds_one_model(photos, tmp_path):
+def test_a_directory_holds_one_model(photos, trained):
+  folder = os.path.dirname(trained)
   name, arguments, data, train = options(photos, steps=2)
-  training.train(str(tmp_path), name, arguments, data, train)
   with pytest.raises(UsageError, match="holds a checkpoint of tfcm-base with"):
-    training.train(
-        str(tmp_path), name, {**arguments, "width": 16}, data, train)
+    training.train(folder, name, {**arguments, "width": 16}, data, train)
   with pytest.raises(UsageError, match="does not fit these options; continue"):
-    training.train(
-        str(tmp_path), *options(photos, steps=4, average=0.5))
+    training.train(folder, *options(photos, steps=4, average=0.5))
 
 
 def test_a_tfds_set_trains(tmp_path):
