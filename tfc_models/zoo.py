@@ -130,17 +130,18 @@ def release(entries, work_dir, images, root):
   paths = find_images(images)
   folder = os.path.join(root, "tfc_models", "pretrained")
   manifest_path = os.path.join(folder, "manifest.json")
-  manifest = read_json(manifest_path)["weights"]
   lines = []
   for entry in entries:
     train_dir = os.path.join(work_dir, entry.file)
-    data = read_bytes(loader.training_weights(train_dir))
-    file = os.path.join(folder, f"{entry.file}.npz")
-    write_atomically(file, data, overwrite=True)
-    codec = LearnedCodec.from_file(file, entry.quality)
-    measured = _describe(entry, train_dir, file, codec, paths)
+    trained = loader.training_weights(train_dir)
+    codec = LearnedCodec.from_file(trained, entry.quality)
+    measured = _describe(entry, train_dir, trained, codec, paths)
+    # All that is written is written now: measuring takes long, and may fail.
+    write_atomically(
+        os.path.join(folder, measured["file"]), read_bytes(trained),
+        overwrite=True)
     manifest = [
-        other for other in manifest
+        other for other in read_json(manifest_path)["weights"]
         if (other["name"], other["quality"]) != (entry.name, entry.quality)
     ] + [measured]
     manifest.sort(key=lambda other: (other["name"], other["quality"]))
@@ -149,8 +150,8 @@ def release(entries, work_dir, images, root):
         os.path.join(root, "tests", "golden", f"{entry.name}-q{entry.quality}"),
         codec)
     lines.append(table([measured]).splitlines()[-1])
+    _refresh_readme(os.path.join(root, "README.md"), manifest)
     print(lines[-1], flush=True)
-  _refresh_readme(os.path.join(root, "README.md"), manifest)
   return lines
 
 
@@ -240,7 +241,7 @@ def _describe(entry, train_dir, file, codec, paths):
   return {
       "name": entry.name,
       "quality": entry.quality,
-      "file": os.path.basename(file),
+      "file": f"{entry.file}.npz",
       "sha256": hashlib.sha256(data).hexdigest(),
       "bytes": len(data),
       "fingerprint": info["fingerprint"],
