@@ -176,7 +176,8 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.xdist_group("interruption")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_an_interrupted_run_continues_to_the_same_result(
     sent, undisturbed, tmp_path):
   images, expected = undisturbed

@@ -121,7 +121,8 @@ def test_the_state_of_vric_goes_from_patch_to_patch():
   assert differs[8:16, 16:24].any() and differs[16:].any()
 
 
-@pytest.mark.parametrize("reconstruction", ["additive", "scaled"])
+@pytest.mark.parametrize(
+    "reconstruction", [pytest.param("additive", marks=pytest.mark.slow), "scaled"])
 def test_the_frameworks_of_2017_learn_and_code(reconstruction):
   arguments = configs.get("toderici2017:tiny").model.arguments.to_dict()
   model = suite.fresh(
