@@ -29,7 +29,7 @@ def image():
 def tiny_weights(tmp_path_factory):
   """Path of the weights of a tiny, untrained tfcm-base."""
   from tfc_models import configs, registry
-  from tfc_models.models import weights
+  from tfc_models.modeling import weights
   config = configs.get("tfcm_base:tiny")
   model = registry.create(
       config.model.name, **config.model.arguments.to_dict())

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfc_models import bitstream
 from tfc_models.entropy_models import digest
 from tfc_models.layers import exact
-from tfc_models.models import weights
+from tfc_models.modeling import weights
 
 
 def sha(tensor):

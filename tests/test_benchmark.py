@@ -8,7 +8,7 @@ import pytest
 
 from tests.test_cli import fails
 from tfc_models.errors import UsageError
-from tfc_models.evaluation import benchmark, peers
+from tfc_models.inspection import benchmark, peers
 
 # Answers as `compressai_peer.py` does, in half a millisecond each.
 PEER = """#!/bin/sh

@@ -13,18 +13,18 @@ from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs, metrics
 from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import (
-    BernoulliCodec,
-    SignParams,
-    read_flags,
-    write_flags,
+  BernoulliCodec,
+  SignParams,
+  read_flags,
+  write_flags,
 )
 from tfc_models.errors import BitstreamError, DesyncError, UsageError
-from tfc_models.evaluation import progressive
+from tfc_models.inspection import progressive
 from tfc_models.layers import Lookup, lstm_step
-from tfc_models.models import weights
-from tfc_models.models.binary_rnn import BinaryRNN, Past
-from tfc_models.models.settings import Settings
-from tfc_models.models.tiles import Tiles
+from tfc_models.modeling import weights
+from tfc_models.modeling.settings import Settings
+from tfc_models.models.families.iteration_coder import BinaryRNN, Past
+from tfc_models.models.families.stopping import Tiles
 from tfc_models.ops.noise import Noise
 
 DEPTH = 3
@@ -133,7 +133,7 @@ def test_learning_lowers_the_bits_and_leaves_the_transforms_alone():
   assert rates[-1] < 0.8 * rates[0]
   with tf.GradientTape() as tape:
     x = tf.cast(batch, tf.float32) / 255.0
-    output = model(x, training=True, settings=model._training_settings(2))
+    output = model(x, training=True, settings=model.training_settings(2))
   gradients = tape.gradient(
       output.bits["code"], model.encoders[0].trainable_variables,
       unconnected_gradients="zero")

@@ -8,8 +8,9 @@ from tfc_models import evaluation
 from tfc_models.codecs import LearnedCodec, PillowCodec
 from tfc_models.codecs.classical import jpeg
 from tfc_models.errors import ImageError, UsageError, WrongWeightsError
-from tfc_models.evaluation import pictures, runner, shipped
-from tfc_models.models.settings import Settings
+from tfc_models.evaluation import pictures, record
+from tfc_models.inspection import shipped
+from tfc_models.modeling.settings import Settings
 
 
 def test_a_record_counts_the_whole_file(tiny_weights):
@@ -37,7 +38,7 @@ def test_jpeg_at_equal_bytes_encloses_the_size(num_bytes):
   smallest, largest = (len(jpeg(q).encode(image)) for q in (1, 95))
   if smallest <= num_bytes < largest:
     assert below.num_bytes <= num_bytes < above.num_bytes
-    psnr = runner.interpolate_psnr(below, above, num_bytes)
+    psnr = record.interpolate_psnr(below, above, num_bytes)
     assert below.psnr <= psnr <= above.psnr
   else:
     assert below.num_bytes == above.num_bytes in (smallest, largest)

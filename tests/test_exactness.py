@@ -17,7 +17,7 @@ from tfc_models import bitstream, configs, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import digest
 from tfc_models.errors import BitstreamError, DesyncError
-from tfc_models.models import weights
+from tfc_models.modeling import weights
 
 HYPERPRIORS = [
     name.replace("-", "_") for name in registry.names()

@@ -12,8 +12,8 @@ from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs
 from tfc_models.codecs import LearnedCodec, lineup
 from tfc_models.errors import BitstreamError, UsageError
-from tfc_models.models import weights
-from tfc_models.models.settings import Settings
+from tfc_models.modeling import weights
+from tfc_models.modeling.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from tests.conftest import make_image
 from tfc_models import bitstream, configs, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import SignCodec
-from tfc_models.models import weights
-from tfc_models.models.recurrent import Progress
+from tfc_models.modeling import weights
+from tfc_models.models.families.recurrent import Progress
 from tfc_models.ops.noise import Noise
 
 # Besides those that conformance tests.
@@ -115,7 +115,7 @@ def test_the_state_of_vric_goes_from_patch_to_patch():
   image = make_image(32, 32)
   other = image.copy()
   other[8:16, 16:24] = 255 - other[8:16, 16:24]
-  a, b = (model(model._enter(i)).x_hat[0].numpy() for i in (image, other))
+  a, b = (model(model.to_batch(i)).x_hat[0].numpy() for i in (image, other))
   differs = np.any(a != b, axis=-1)
   assert not differs[:8].any() and not differs[8:16, :16].any()
   assert differs[8:16, 16:24].any() and differs[16:].any()
@@ -139,7 +139,7 @@ def test_the_frameworks_of_2017_learn_and_code(reconstruction):
   np.testing.assert_array_equal(
       codec.decode(codec.encode(image)), model.reconstruct(image)[0])
   if reconstruction == "scaled":
-    gains = model._gain(model._enter(image))
+    gains = model._gain(model.to_batch(image))
     assert gains.shape == (1, 64, 64, 1) and np.all(gains > 1.0)
     assert len(np.unique(gains)) <= 4  # One for each block of 32x32.
 
@@ -156,7 +156,7 @@ def test_priming_is_a_pass_for_the_state_alone():
   arguments = configs.get("johnston2018:tiny").model.arguments.to_dict()
   model = suite.fresh(
       "johnston2018", **{**arguments, "priming": 2, "diffusion": 0})
-  x = model._enter(make_image(32, 32))
+  x = model.to_batch(make_image(32, 32))
   residual = model.span * (x - 0.5)
   states = None
   for _ in range(3):

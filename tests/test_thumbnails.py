@@ -12,8 +12,8 @@ from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs, metrics
 from tfc_models.codecs import LearnedCodec
 from tfc_models.errors import UsageError
-from tfc_models.evaluation import thumbnails
-from tfc_models.models import weights
+from tfc_models.inspection import thumbnails
+from tfc_models.modeling import weights
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tfc_models import configs, training
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.datasets import sources
 from tfc_models.errors import UsageError
-from tfc_models.models import weights
+from tfc_models.modeling import weights
 from tfc_models.training import schedules
 from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info

@@ -9,7 +9,7 @@ from tests.conformance import suite
 from tests.conftest import make_image
 from tfc_models import configs
 from tfc_models.codecs import LearnedCodec
-from tfc_models.models import weights
+from tfc_models.modeling import weights
 
 
 def values(model):

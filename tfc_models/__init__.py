@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "BitstreamError": "tfc_models.errors",
     "ImageError": "tfc_models.errors",
     "LearnedCodec": "tfc_models.codecs",
-    "Settings": "tfc_models.models.base",
+    "Settings": "tfc_models.modeling.base",
     "StreamDecoder": "tfc_models.codecs",
     "TfcmError": "tfc_models.errors",
     "UsageError": "tfc_models.errors",

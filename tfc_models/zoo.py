@@ -23,13 +23,13 @@ from tfc_models.codecs import LearnedCodec, PillowCodec
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.datasets.files import find_images
 from tfc_models.errors import UsageError
-from tfc_models.evaluation import shipped
 from tfc_models.fileio import (
-    read_bytes,
-    read_json,
-    write_atomically,
-    write_json,
+  read_bytes,
+  read_json,
+  write_atomically,
+  write_json,
 )
+from tfc_models.inspection import shipped
 from tfc_models.pretrained import loader
 from tfc_models.training.run import RESULTS_FILE
 from tfc_models.weight_info import read_info

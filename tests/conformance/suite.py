@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tests.conftest import make_image
 from tfc_models import bitstream, configs, metrics, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.errors import BitstreamError, TruncatedError, UsageError
-from tfc_models.models import weights
-from tfc_models.models.settings import Settings
+from tfc_models.modeling import weights
+from tfc_models.modeling.settings import Settings
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.noise import Noise
 
@@ -57,7 +58,7 @@ def again(model):
 
 def padded(model, image):
   """Returns the batch (1, H, W, 3) that the model sees of an image."""
-  return model._enter(image)
+  return model.to_batch(image)
 
 
 def train(model, batch, steps, figure="loss"):
@@ -224,7 +225,7 @@ def thirty_steps_lower_the_loss_and_reach_every_variable(model):
   assert np.mean(losses[-5:]) < np.mean(losses[:5])
   with tf.GradientTape() as tape:
     x = image_ops.to_float(batch)
-    settings = model._training_settings(2)
+    settings = model.training_settings(2)
     output = model(x, training=True, settings=settings)
     loss, _ = model.objective(x, output, settings)
   gradients = tape.gradient(loss, model.trainable_variables)

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance import suite
 from tfc_models import configs, models, registry
 from tfc_models.configs.options import DataOptions, TrainOptions
-from tfc_models.models.training_step import DISTORTIONS
+from tfc_models.modeling.training_step import DISTORTIONS
 
 assert models, "importing the package registers the models"
 NAMES = registry.names("image")

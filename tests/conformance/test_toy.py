@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.conformance import suite
 from tfc_models import registry
 from tfc_models.entropy_models import FactorizedCodec
-from tfc_models.models import base
+from tfc_models.modeling import base
 
 
 class Toy(base.CompressionModel):
@@ -35,7 +35,7 @@ class Toy(base.CompressionModel):
   def decode(self, chunks, header):
     (strings,) = base.latent_strings(chunks, 1)
     return self.synthesize(self.y_codec.decompress(
-        strings, self._latent_shape(header, 4, 3)))
+        strings, self.latent_shape(header, 4, 3)))
 
   def analyze(self, x):
     return tf.nn.avg_pool2d(x - 0.5, 4, 4, "SAME") * self.scale

@@ -1,6 +1,6 @@
 """Names of all variables that a training step reads or changes."""
 
-from tfc_models.models import weights
+from tfc_models.modeling import weights
 
 WEIGHTS = "model/"
 AVERAGES = "average/"

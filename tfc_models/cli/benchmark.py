@@ -51,7 +51,7 @@ def run(arguments):
 
 
 def _benchmark(*args, **kwargs):
-  from tfc_models.evaluation import benchmark
+  from tfc_models.inspection import benchmark
   return benchmark.benchmark(*args, **kwargs)
 
 

@@ -40,7 +40,7 @@ def run(arguments):
   pairs = files.expand(arguments, EXTENSIONS, ".tfcm")
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
-  from tfc_models.models.settings import Settings
+  from tfc_models.modeling.settings import Settings
   codec = codecs.load(arguments.model, arguments.quality)
   settings = Settings(
       iterations=arguments.iterations, target_bytes=arguments.target_size,

@@ -33,7 +33,7 @@ def run(arguments):
   if arguments.crops < 1 or min(budgets) < 1:
     raise UsageError("--crops and --budgets must be positive")
   paths = find_images(arguments.images)
-  from tfc_models.evaluation import thumbnails
+  from tfc_models.inspection import thumbnails
   images = thumbnails.cut(paths, arguments.crops)
   points = thumbnails.evaluate(arguments.codecs, images, budgets)
   print(f"{len(images)} thumbnails of {len(paths)} photographs\n")

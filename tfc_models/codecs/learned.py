@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import bitstream, metrics, pretrained, registry
 from tfc_models.codecs.base import Codec, check_image
 from tfc_models.errors import (
@@ -11,8 +12,8 @@ from tfc_models.errors import (
     UsageError,
     WrongWeightsError,
 )
-from tfc_models.models import weights
-from tfc_models.models.settings import Settings
+from tfc_models.modeling import weights
+from tfc_models.modeling.settings import Settings
 
 DEFAULT_MODEL = "tfcm-base"
 
@@ -21,7 +22,7 @@ class LearnedCodec(Codec):
   """Codes images with a trained model into `.tfcm` files.
 
   Args:
-    model: with coding tables, from `models.weights.load`.
+    model: with coding tables, from `modeling.weights.load`.
     fingerprint: 4 bytes, of its weights.
     quality: what the weights stand for, noted in the header; None if unknown.
     iterations: of progressive models, what settings that say nothing else mean.
@@ -45,7 +46,7 @@ class LearnedCodec(Codec):
         model, bytes.fromhex(info["fingerprint"]), quality, iterations)
 
   def encode(self, image, settings=None):
-    """As of `Codec`; `settings` is a `models.settings.Settings`.
+    """As of `Codec`; `settings` is a `modeling.settings.Settings`.
 
     Raises:
       UsageError: if the model cannot do what they ask for.

@@ -2,14 +2,6 @@
 
 from tfc_models.entropy_models.autoregressive import AutoregressiveCodec
 from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.entropy_models.binary import (
-    LOGIT_BITS,
-    BernoulliCodec,
-    SignCodec,
-    SignParams,
-    read_flags,
-    write_flags,
-)
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.gaussian import (
     NUM_SCALES,
@@ -21,6 +13,14 @@ from tfc_models.entropy_models.gaussian import (
     integer_bits,
     params_from_integers,
     scale_from_index,
+)
+from tfc_models.entropy_models.sign import (
+    LOGIT_BITS,
+    BernoulliCodec,
+    SignCodec,
+    SignParams,
+    read_flags,
+    write_flags,
 )
 
 __all__ = [

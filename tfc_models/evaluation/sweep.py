@@ -198,7 +198,7 @@ def _code(family, setting, path):
 def _figures(path, coded):
   """Runs in a process of its own: returns the measured part of a record."""
   # Only now: this loads TensorFlow, which processes that code may not need.
-  from tfc_models.evaluation.runner import judge
+  from tfc_models.evaluation.record import judge
   record = vars(judge(None, _image(path), coded))
   figures = {
       name: record[name] for name in (

@@ -2,7 +2,7 @@
 
 from tfc_models import registry
 from tfc_models.entropy_models import FactorizedCodec
-from tfc_models.models import base
+from tfc_models.modeling import base
 from tfc_models.transforms import gdn_conv
 
 
@@ -32,7 +32,7 @@ class FactorizedPrior(base.CompressionModel):
 
   def decode(self, chunks, header):
     (y_string,) = base.latent_strings(chunks, 1)
-    shape = self._latent_shape(header, 16, self.y_codec.num_channels)
+    shape = self.latent_shape(header, 16, self.y_codec.num_channels)
     return self.synthesis_transform(self.y_codec.decompress(y_string, shape))
 
 

@@ -29,5 +29,5 @@ class Johnston2018(Toderici2017):
     self.priming = priming
     self.diffusion = diffusion
 
-  def _extra_passes(self, t):
+  def extra_passes(self, t):
     return self.diffusion if t else self.priming

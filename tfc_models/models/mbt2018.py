@@ -8,7 +8,7 @@ from tfc_models.entropy_models import (
     integer_bits,
     params_from_integers,
 )
-from tfc_models.models.hyperprior import Hyperprior
+from tfc_models.models.families.hyperprior import Hyperprior
 from tfc_models.transforms import context, hyper
 
 

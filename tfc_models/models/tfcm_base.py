@@ -33,7 +33,7 @@ from tfc_models.layers import (
     ScaledConv2D,
     ScaledConv2DTranspose,
 )
-from tfc_models.models import base
+from tfc_models.modeling import base
 from tfc_models.ops.graph import Graph
 
 BLOCK = 8
@@ -128,7 +128,7 @@ class TfcmBase(base.CompressionModel):
   def decode(self, chunks, header):
     z_string, y_string = base.latent_strings(chunks, 2)
     z_hat = self.z_codec.decompress(
-        z_string, self._latent_shape(header, 32, self.z_codec.num_channels))
+        z_string, self.latent_shape(header, 32, self.z_codec.num_channels))
     params = self._params(z_hat)
     y_hat = self.y_codec.decompress(y_string, params.loc.shape[1:], params)
     return self.synthesize(y_hat)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.layers.rnn_cells import ConvLSTM
-from tfc_models.models.recurrent import RecurrentModel
+from tfc_models.models.families.recurrent import RecurrentModel
 from tfc_models.transforms.recurrent import (
     DepthToSpace,
     RecurrentStack,

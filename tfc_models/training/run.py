@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import registry
 from tfc_models.datasets import sources
 from tfc_models.errors import UsageError
@@ -20,7 +21,7 @@ from tfc_models.fileio import (
     write_json,
 )
 from tfc_models.metrics import MS_SSIM_MIN_SIZE
-from tfc_models.models import training_step, weights
+from tfc_models.modeling import training_step, weights
 from tfc_models.pretrained import loader
 from tfc_models.training import schedules
 from tfc_models.version import __version__
@@ -151,7 +152,7 @@ class Run:
         with the least one is kept as best.npz.
 
     Returns:
-      info of the weight file, see `models.weights.save`.
+      info of the weight file, see `modeling.weights.save`.
     """
     path = self.path(loader.TRAINED_FILE)
     with self.model.averaged():

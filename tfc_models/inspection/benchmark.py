@@ -15,7 +15,7 @@ import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import codecs, configs, memory, metrics, pretrained, registry
 from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.entropy_models import AutoregressiveCodec
-from tfc_models.evaluation import peers, wavefronts
+from tfc_models.inspection import peers, wavefronts
 
 
 def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
@@ -127,7 +127,7 @@ def _scale_latents(model, pixels):
   if not isinstance(getattr(model, "analysis_transform", None),
                     tf.keras.Sequential):
     return
-  x = model._enter(pixels)
+  x = model.to_batch(pixels)
   y = _scale_last(model.analysis_transform, x)
   if hasattr(model, "hyper_analysis_transform"):
     _scale_last(model.hyper_analysis_transform, tf.abs(y))

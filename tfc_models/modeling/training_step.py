@@ -6,9 +6,9 @@ import dataclasses
 import tensorflow as tf
 
 from tfc_models import metrics
-from tfc_models.models.averaging import MovingAverage
-from tfc_models.models.settings import Settings
-from tfc_models.models.weights import variables_by_path
+from tfc_models.modeling.averaging import MovingAverage
+from tfc_models.modeling.settings import Settings
+from tfc_models.modeling.weights import variables_by_path
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.noise import Noise
 
@@ -125,7 +125,7 @@ class TrainableModel(tf.keras.Model):
       gradient_norm, before clipping.
     """
     x = image_ops.to_float(x)
-    settings = self._training_settings(tf.shape(x)[0])
+    settings = self.training_settings(tf.shape(x)[0])
     with tf.GradientTape() as tape:
       output = self(x, training=True, settings=settings)
       loss, figures = self.objective(x, output, settings)
@@ -165,7 +165,7 @@ class TrainableModel(tf.keras.Model):
       frozen |= found
     return [v for v in self.trainable_variables if id(v) not in frozen]
 
-  def _training_settings(self, batch):
+  def training_settings(self, batch):
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     samples = tf.cast(replica, tf.int32) * batch + tf.range(batch)
     noise = Noise(self.controls.seed, self.optimizer.iterations, samples)

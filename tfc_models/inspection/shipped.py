@@ -1,6 +1,6 @@
 """Measures the shipped weights on a folder of images, beside JPEG.
 
-    python -m tfc_models.evaluation.shipped FOLDER [NAME ...]
+    python -m tfc_models.inspection.shipped FOLDER [NAME ...]
 
 For each rate it codes every image into a file's bytes and back, and checks on
 the way that the decoded latents and pixels are those of the model itself. This
@@ -17,12 +17,12 @@ import numpy as np
 from tfc_models import bitstream, pretrained
 from tfc_models.codecs import LearnedCodec, classical
 from tfc_models.datasets.files import find_images, read_image
-from tfc_models.evaluation.progressive import measured
-from tfc_models.evaluation.runner import (
+from tfc_models.evaluation.record import (
   at_equal_bytes,
   interpolate_psnr,
   measure,
 )
+from tfc_models.inspection.progressive import measured
 from tfc_models.pretrained.loader import weight_path
 
 
@@ -70,8 +70,8 @@ def summarize(codec, paths):
         record.decode_seconds,
         interpolate_psnr(below, above, record.num_bytes), above.ms_ssim))
     header, chunks = bitstream.read(record.data)
-    output = model(model._enter(image))
-    expected = model._leave(output.x_hat, image.shape)
+    output = model(model.to_batch(image))
+    expected = model.to_image(output.x_hat, image.shape)
     estimate += sum(float(bits[0]) for bits in output.bits.values())
     coded += 8 * bitstream.coded_bytes(chunks)
     overheads.append(bitstream.overhead(record.data))
@@ -81,7 +81,7 @@ def summarize(codec, paths):
         np.array_equal(record.decoded, expected)
         and np.array_equal(x_hat, output.x_hat))
     if "progressive" in model.capabilities:
-      stages = [model._leave(x, image.shape) for x in output.stages]
+      stages = [model.to_image(x, image.shape) for x in output.stages]
       curves.append([
           (8 * num_bytes / (image.shape[0] * image.shape[1]), *found)
           for num_bytes, *found in measured(image, stages, header, chunks)])

@@ -8,8 +8,8 @@ import tensorflow as tf
 from tfc_models.bitstream import LATENT, Chunk
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.errors import BitstreamError
-from tfc_models.models.settings import Settings
-from tfc_models.models.training_step import TrainableModel
+from tfc_models.modeling.settings import Settings
+from tfc_models.modeling.training_step import TrainableModel
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding
 
@@ -137,21 +137,21 @@ class CompressionModel(TrainableModel, abc.ABC):
 
   def compress(self, image, settings=Settings()):
     """Returns the chunks of a uint8 image (H, W, 1 or 3)."""
-    return self.encode(self._enter(image), settings)
+    return self.encode(self.to_batch(image), settings)
 
   def compress_progressively(self, image, settings=Settings()):
     """Yields the chunks of `compress`, each with the uint8 image of all so far."""
-    for chunk, x_hat in self.encode_progressively(self._enter(image), settings):
-      yield chunk, None if x_hat is None else self._leave(x_hat, image.shape)
+    for chunk, x_hat in self.encode_progressively(self.to_batch(image), settings):
+      yield chunk, None if x_hat is None else self.to_image(x_hat, image.shape)
 
   def decompress(self, chunks, header):
     """Returns the uint8 image (H, W, 1 or 3) that `compress` coded."""
-    return self._leave(self.decode(chunks, header), _shape(header))
+    return self.to_image(self.decode(chunks, header), _shape(header))
 
   def decompress_progressively(self, chunks, header):
     """Yields ever better uint8 images, see `decode_progressively`."""
     for x_hat in self.decode_progressively(chunks, header):
-      yield self._leave(x_hat, _shape(header))
+      yield self.to_image(x_hat, _shape(header))
 
   def reconstruct(self, image):
     """Returns the image that `decompress` will, and the estimated bits.
@@ -162,18 +162,18 @@ class CompressionModel(TrainableModel, abc.ABC):
     Returns:
       uint8 array of the same shape; float, -log2 p of all symbols.
     """
-    output = self(self._enter(image), training=False)
+    output = self(self.to_batch(image), training=False)
     bits = sum(float(bits[0]) for bits in output.bits.values())
-    return self._leave(output.x_hat, image.shape), bits
+    return self.to_image(output.x_hat, image.shape), bits
 
-  def _enter(self, image):
+  def to_batch(self, image):
     """uint8 (H, W, C) to (1, H', W', 3) float, padded."""
     x = image_ops.to_float(image[None])
     if x.shape[-1] == 1:
       x = image_ops.rgb_from_gray(x)
     return padding.pad_to_multiple(x, self.downsampling_factor)
 
-  def _leave(self, x_hat, shape):
+  def to_image(self, x_hat, shape):
     """(1, H', W', 3) float, padded, to a uint8 array of `shape`."""
     height, width, channels = shape
     x_hat = padding.crop(x_hat, height, width)
@@ -181,7 +181,7 @@ class CompressionModel(TrainableModel, abc.ABC):
       x_hat = image_ops.gray_from_rgb(x_hat)
     return image_ops.to_uint8(x_hat)[0].numpy()
 
-  def _latent_shape(self, header, factor, depth):
+  def latent_shape(self, header, factor, depth):
     """Returns (H, W, C) of a latent that lies `factor` below the image."""
     return [
         padding.padded_size(side, self.downsampling_factor) // factor

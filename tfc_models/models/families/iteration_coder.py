@@ -11,7 +11,7 @@ from tfc_models.entropy_models import (
     SignParams,
 )
 from tfc_models.layers import Lookup
-from tfc_models.transforms import binary_rnn
+from tfc_models.transforms import sign_predictor
 
 
 class Past(NamedTuple):
@@ -19,7 +19,7 @@ class Past(NamedTuple):
 
   Attributes:
     seen: (B, H, W, depth), what they say about the next; None before the first.
-    state: of `transforms.binary_rnn.CodeMemory`.
+    state: of `transforms.sign_predictor.CodeMemory`.
   """
 
   seen: Optional[tf.Tensor] = None
@@ -51,22 +51,22 @@ class BinaryRNN(tf.keras.layers.Layer):
     self.tanh, self.sigmoid = Lookup("tanh"), Lookup("sigmoid")
     codec = BernoulliCodec("bits")
     self.signs = codec
-    self.memory = binary_rnn.CodeMemory(
+    self.memory = sign_predictor.CodeMemory(
         depth, width, self.tanh, self.sigmoid, exact, name="memory")
     self.state_convs, self.predictors, self.code_convs, self.codecs = [], [], [], []
     for t in range(iterations):
-      self.predictors.append(binary_rnn.SignPredictor(
+      self.predictors.append(sign_predictor.SignPredictor(
           depth, width, LOGIT_BITS, self.tanh, self.sigmoid, exact,
           name=f"predictor_{t}"))
       if t < iterations - 1:
         # What the code says to the next iteration, and how that one looks at it.
         self.code_convs.append([
-            binary_rnn.convolution(
+            sign_predictor.convolution(
                 width, 3, self.tanh, in_bits=0, input_limit=1.0, exact=exact,
                 name=f"code_conv_{t}_0"),
-            binary_rnn.convolution(
+            sign_predictor.convolution(
                 depth, 3, self.tanh, exact=exact, name=f"code_conv_{t}_1")])
-        self.state_convs.append(binary_rnn.convolution(
+        self.state_convs.append(sign_predictor.convolution(
             width, 3, self.tanh, exact=exact, name=f"state_conv_{t}"))
       self.codecs.append(AutoregressiveCodec(
           codec, self.predictors[t], _params, name=f"bits_{t}",

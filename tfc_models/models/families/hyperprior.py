@@ -1,7 +1,7 @@
 """What the hyperpriors of Balle et al. and Minnen et al. share."""
 
 from tfc_models.entropy_models import FactorizedCodec
-from tfc_models.models import base
+from tfc_models.modeling import base
 from tfc_models.transforms import gdn_conv
 
 
@@ -44,9 +44,9 @@ class Hyperprior(base.CompressionModel):
   def decode(self, chunks, header):
     z_string, y_string = base.latent_strings(chunks, 2)
     z_hat = self.z_codec.decompress(
-        z_string, self._latent_shape(header, 64, self.z_codec.num_channels))
+        z_string, self.latent_shape(header, 64, self.z_codec.num_channels))
     y_hat = self.y_codec.decompress(
-        y_string, self._latent_shape(header, 16, self.latent_depth),
+        y_string, self.latent_shape(header, 16, self.latent_depth),
         self._params(z_hat))
     return self.synthesis_transform(y_hat)
 

@@ -16,8 +16,8 @@ from tfc_models import codecs, metrics
 from tfc_models.codecs import PillowCodec
 from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.errors import UsageError
-from tfc_models.evaluation import payload
 from tfc_models.fileio import write_atomically
+from tfc_models.inspection import payload
 from tfc_models.ops import image as image_ops
 
 SIDE = 32

@@ -1,6 +1,6 @@
 """What each iteration of a progressive model brings on a folder of images.
 
-    python -m tfc_models.evaluation.progressive MODEL FOLDER [TILE_PSNR ...]
+    python -m tfc_models.inspection.progressive MODEL FOLDER [TILE_PSNR ...]
 
 Prints for each number of iterations: bytes of raw signs and of those that the
 entropy coder wrote, what it saved of that iteration alone, PSNR, SSIM and MS-SSIM,
@@ -16,7 +16,7 @@ import numpy as np
 
 from tfc_models import bitstream, codecs, metrics
 from tfc_models.datasets.files import find_images, read_image
-from tfc_models.models.settings import Settings
+from tfc_models.modeling.settings import Settings
 
 
 class Stages(NamedTuple):

@@ -14,9 +14,9 @@ from tfc_models.bitstream import (
 )
 from tfc_models.entropy_models import SignCodec
 from tfc_models.errors import BitstreamError, UsageError
-from tfc_models.models import base
-from tfc_models.models.binary_rnn import BinaryRNN, Past
-from tfc_models.models.tiles import Tiles
+from tfc_models.modeling import base
+from tfc_models.models.families.iteration_coder import BinaryRNN, Past
+from tfc_models.models.families.stopping import Tiles
 from tfc_models.ops import padding
 
 RECONSTRUCTIONS = ("one_shot", "additive", "scaled")
@@ -58,7 +58,7 @@ class RecurrentModel(base.CompressionModel):
   A subclass sets `encoders` and `decoders`, lists of `transforms.RecurrentStack`
   of length 1 (the same weights in all iterations) or `iterations`, and for the
   reconstruction "scaled" a `gain_network`, from x_hat to gains that broadcast to
-  it. It may override `_extra_passes`.
+  it. It may override `extra_passes`.
 
   Args:
     iterations: how many there are at most.
@@ -157,7 +157,7 @@ class RecurrentModel(base.CompressionModel):
     return image
 
   def decode_progressively(self, chunks, header):
-    shape = self._latent_shape(header, self.code_factor, self.code_depth)
+    shape = self.latent_shape(header, self.code_factor, self.code_depth)
     progress = self._start(*(side * self.code_factor for side in shape[:2]))
     for t, chunk in enumerate(self._iterations(chunks)):
       *flags, string = chunk.strings
@@ -214,11 +214,11 @@ class RecurrentModel(base.CompressionModel):
 
   def _run(self, t, network, x, states, progress):
     """Returns what a network makes of its inputs and states in iteration t."""
-    for _ in range(self._extra_passes(t)):
+    for _ in range(self.extra_passes(t)):
       _, states = network(x, states, park=progress.is_coding)
     return network(x, states, park=progress.is_coding)
 
-  def _extra_passes(self, t):
+  def extra_passes(self, t):
     """Returns how often networks see the inputs of iteration t for their state."""
     return 0
 

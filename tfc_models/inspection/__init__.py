@@ -1,0 +1,1 @@
+"""Learned codecs measured from inside: stages, iterations, shipped weights."""

@@ -1,0 +1,1 @@
+"""What every model stands on: the contract, training, weight files."""

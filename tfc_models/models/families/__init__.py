@@ -1,0 +1,1 @@
+"""What several papers share: whole codecs with a few parts left open."""
