@@ -133,7 +133,7 @@ def test_learning_lowers_the_bits_and_leaves_the_transforms_alone():
   assert rates[-1] < 0.8 * rates[0]
   with tf.GradientTape() as tape:
     x = tf.cast(batch, tf.float32) / 255.0
-    output = model(x, training=True, settings=model.training_settings(2))
+    output = model(x, training=True, context=model.training_context(2))
   gradients = tape.gradient(
       output.bits["code"], model.encoders[0].trainable_variables,
       unconnected_gradients="zero")

@@ -16,7 +16,7 @@ from tfc_models import bitstream, configs, metrics, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.errors import BitstreamError, TruncatedError, UsageError
 from tfc_models.modeling import weights
-from tfc_models.modeling.settings import Settings
+from tfc_models.modeling.settings import Settings, TrainingContext
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.noise import Noise
 
@@ -207,7 +207,7 @@ def training_noise_depends_on_seed_step_and_sample(model):
 
   def seen(seed=3, step=4, sample=5):
     noise = Noise(seed, step, tf.constant([sample]))
-    output = model(x, training=True, settings=Settings(noise=noise))
+    output = model(x, training=True, context=TrainingContext(noise=noise))
     bits = sum(float(output.bits[name][0]) for name in model.latents)
     return bits, float(tf.reduce_sum(tf.square(output.x_hat)))
 
@@ -225,9 +225,9 @@ def thirty_steps_lower_the_loss_and_reach_every_variable(model):
   assert np.mean(losses[-5:]) < np.mean(losses[:5])
   with tf.GradientTape() as tape:
     x = image_ops.to_float(batch)
-    settings = model.training_settings(2)
-    output = model(x, training=True, settings=settings)
-    loss, _ = model.objective(x, output, settings)
+    context = model.training_context(2)
+    output = model(x, training=True, context=context)
+    loss, _ = model.objective(x, output, context)
   gradients = tape.gradient(loss, model.trainable_variables)
   for variable, gradient in zip(model.trainable_variables, gradients):
     assert gradient is not None and np.any(gradient), variable.name

@@ -10,6 +10,7 @@ from tests.conformance import suite
 from tfc_models import registry
 from tfc_models.entropy_models import FactorizedCodec
 from tfc_models.modeling import base
+from tfc_models.modeling.settings import EVALUATION, Settings
 
 
 class Toy(base.CompressionModel):
@@ -23,9 +24,8 @@ class Toy(base.CompressionModel):
     self.scale = tf.Variable(step)
     self.y_codec = FactorizedCodec(3, name="y")
 
-  def call(self, x, training=False, settings=None):
-    noise = settings.noise if training else None
-    y_hat, bits = self.y_codec(self.analyze(x), noise=noise)
+  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
+    y_hat, bits = self.y_codec(self.analyze(x), noise=context.noise)
     return base.ModelOutput(self.synthesize(y_hat), {"y": bits})
 
   def encode(self, x, settings):

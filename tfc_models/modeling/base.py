@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfc_models.bitstream import LATENT, Chunk
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.errors import BitstreamError
-from tfc_models.modeling.settings import Settings
+from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.modeling.training_step import TrainableModel
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding
@@ -53,14 +53,15 @@ class CompressionModel(TrainableModel, abc.ABC):
   arguments = None
 
   @abc.abstractmethod
-  def call(self, x, training=False, settings=None):
+  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     """Returns the `ModelOutput` of a batch.
 
     Args:
       x: (B, H, W, 3) float in [0, 1], sides multiples of
         `downsampling_factor`.
-      training: whether latents are noisy (then `settings.noise` is needed).
+      training: as in Keras, for layers that ask.
       settings: `Settings`.
+      context: `TrainingContext`; latents are noisy with its noise.
     """
 
   @abc.abstractmethod

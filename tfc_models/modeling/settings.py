@@ -1,4 +1,4 @@
-"""What one call of a model may vary."""
+"""What one call of a model may vary, and what training feeds it."""
 
 import dataclasses
 from typing import Optional
@@ -23,8 +23,6 @@ class Settings:
     raw_bits: write the bits of such models as they are.
     thumbnail: write a file of the thumbnail profile, see `bitstream/FORMAT.md`; of
       progressive models whose iterations have a fixed size.
-    lmbda: weight of the distortion in training.
-    noise: random numbers of training.
   """
 
   quality: Optional[int] = None
@@ -34,5 +32,20 @@ class Settings:
   tile_psnr: Optional[float] = None
   raw_bits: bool = False
   thumbnail: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingContext:
+  """What a call is fed in training.
+
+  Attributes:
+    lmbda: weight of the distortion, a scalar or (B,), one for each sample.
+    noise: random numbers; None rounds latents as the coder does.
+  """
+
   lmbda: object = None
   noise: Optional[Noise] = None
+
+
+# Of calls that are not training.
+EVALUATION = TrainingContext()

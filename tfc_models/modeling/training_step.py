@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfc_models import metrics
 from tfc_models.modeling.averaging import MovingAverage
-from tfc_models.modeling.settings import Settings
+from tfc_models.modeling.settings import TrainingContext
 from tfc_models.modeling.weights import variables_by_path
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.noise import Noise
@@ -82,7 +82,7 @@ class TrainableModel(tf.keras.Model):
   def metrics(self):
     return list(self.means.values())
 
-  def objective(self, x, output, settings):
+  def objective(self, x, output, context):
     """Returns the loss to minimise and the figures to log.
 
     The loss is bpp + lmbda * mse with mse on 0..255, likewise with the mean
@@ -92,7 +92,7 @@ class TrainableModel(tf.keras.Model):
     Args:
       x: (B, H, W, 3) float in [0, 1].
       output: `ModelOutput`.
-      settings: `Settings` with lmbda.
+      context: `TrainingContext` with lmbda.
 
     Returns:
       Scalar loss, dict of scalars.
@@ -111,7 +111,7 @@ class TrainableModel(tf.keras.Model):
         for x_hat in output.stages or (output.x_hat,)]
     if self.distortion == "ms-ssim":
       figures["ms_ssim"] = 1.0 - distortions[-1]
-    loss = bpp + settings.lmbda * tf.add_n(distortions) / len(distortions)
+    loss = bpp + context.lmbda * tf.add_n(distortions) / len(distortions)
     return loss, dict(figures, loss=loss)
 
   def update(self, x):
@@ -125,10 +125,10 @@ class TrainableModel(tf.keras.Model):
       gradient_norm, before clipping.
     """
     x = image_ops.to_float(x)
-    settings = self.training_settings(tf.shape(x)[0])
+    context = self.training_context(tf.shape(x)[0])
     with tf.GradientTape() as tape:
-      output = self(x, training=True, settings=settings)
-      loss, figures = self.objective(x, output, settings)
+      output = self(x, training=True, context=context)
+      loss, figures = self.objective(x, output, context)
     gradients = tape.gradient(loss, self.controls.trained)
     self.optimizer.apply_gradients(zip(gradients, self.controls.trained))
     if self.moving_average:
@@ -150,7 +150,8 @@ class TrainableModel(tf.keras.Model):
     output = output._replace(
         x_hat=tf.clip_by_value(output.x_hat, 0.0, 1.0),
         stages=tuple(tf.clip_by_value(x, 0.0, 1.0) for x in output.stages))
-    _, figures = self.objective(x, output, Settings(lmbda=self.controls.lmbda))
+    _, figures = self.objective(
+        x, output, TrainingContext(lmbda=self.controls.lmbda))
     return self._log(figures)
 
   def _without(self, freeze):
@@ -165,11 +166,12 @@ class TrainableModel(tf.keras.Model):
       frozen |= found
     return [v for v in self.trainable_variables if id(v) not in frozen]
 
-  def training_settings(self, batch):
+  def training_context(self, batch):
+    """Returns the `TrainingContext` of the next step, of `batch` samples."""
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     samples = tf.cast(replica, tf.int32) * batch + tf.range(batch)
     noise = Noise(self.controls.seed, self.optimizer.iterations, samples)
-    return Settings(lmbda=self.controls.lmbda, noise=noise)
+    return TrainingContext(lmbda=self.controls.lmbda, noise=noise)
 
   def _log(self, figures):
     for name, value in figures.items():

@@ -3,6 +3,7 @@
 from tfc_models import registry
 from tfc_models.entropy_models import FactorizedCodec
 from tfc_models.modeling import base
+from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.transforms import gdn_conv
 
 
@@ -21,9 +22,9 @@ class FactorizedPrior(base.CompressionModel):
     self.synthesis_transform = synthesis_transform
     self.y_codec = FactorizedCodec(latent_depth, name="y")
 
-  def call(self, x, training=False, settings=None):
+  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     y = self.analysis_transform(x)  # (B, H/16, W/16, M)
-    y_hat, y_bits = self.y_codec(y, noise=settings.noise if training else None)
+    y_hat, y_bits = self.y_codec(y, noise=context.noise)
     return base.ModelOutput(self.synthesis_transform(y_hat), {"y": y_bits})
 
   def encode(self, x, settings):

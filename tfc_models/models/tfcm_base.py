@@ -34,6 +34,7 @@ from tfc_models.layers import (
     ScaledConv2DTranspose,
 )
 from tfc_models.modeling import base
+from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.ops.graph import Graph
 
 BLOCK = 8
@@ -109,13 +110,12 @@ class TfcmBase(base.CompressionModel):
     self.y_codec = GaussianCodec(
         name="y", reconstruction="round", distortion_weight=distortion_weight)
 
-  def call(self, x, training=False, settings=None):
-    noise = settings.noise if training else None
+  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     y = self._analyze(x)  # (B, H/8, W/8, 192)
     z = self._hyper_analyze(y)  # (B, H/32, W/32, hyper_depth)
-    z_hat, z_bits = self.z_codec(z, noise=noise)
+    z_hat, z_bits = self.z_codec(z, noise=context.noise)
     y_hat, y_bits = self.y_codec(
-        self.gain * y, self._params(z_hat), noise=noise)
+        self.gain * y, self._params(z_hat), noise=context.noise)
     return base.ModelOutput(
         self.synthesize(y_hat), {"z": z_bits, "y": y_bits})
 

@@ -2,6 +2,7 @@
 
 from tfc_models.entropy_models import FactorizedCodec
 from tfc_models.modeling import base
+from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.transforms import gdn_conv
 
 
@@ -26,12 +27,11 @@ class Hyperprior(base.CompressionModel):
     self.synthesis_transform = gdn_conv.synthesis_5x5(num_filters)
     self.z_codec = FactorizedCodec(num_filters, name="z")
 
-  def call(self, x, training=False, settings=None):
-    noise = settings.noise if training else None
+  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     y = self.analysis_transform(x)  # (B, H/16, W/16, M)
     z = self._hyper_analyze(y)  # (B, H/64, W/64, N)
-    z_hat, z_bits = self.z_codec(z, noise=noise)
-    y_hat, y_bits = self.y_codec(y, self._params(z_hat), noise=noise)
+    z_hat, z_bits = self.z_codec(z, noise=context.noise)
+    y_hat, y_bits = self.y_codec(y, self._params(z_hat), noise=context.noise)
     return base.ModelOutput(
         self.synthesis_transform(y_hat), {"z": z_bits, "y": y_bits})
 

@@ -15,6 +15,7 @@ from tfc_models.bitstream import (
 from tfc_models.entropy_models import SignCodec
 from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.modeling import base
+from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.models.families.iteration_coder import BinaryRNN, Past
 from tfc_models.models.families.stopping import Tiles
 from tfc_models.ops import padding
@@ -105,15 +106,14 @@ class RecurrentModel(base.CompressionModel):
     self.binary_rnn = BinaryRNN(
         iterations, code_depth, binary_rnn_width) if binary_rnn_width else None
 
-  def call(self, x, training=False, settings=None):
-    noise = settings.noise if training else None
+  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     images, bits = [], []
     progress = Progress()
     for t in range(self._count(settings)):
       code, progress = self._analyze(t, x, progress)
-      code, more = self.code_codecs[t](code, noise=noise)
+      code, more = self.code_codecs[t](code, noise=context.noise)
       if self.binary_rnn:
-        more, past = self.binary_rnn(code, t, progress.past, noise)
+        more, past = self.binary_rnn(code, t, progress.past, context.noise)
         progress = progress._replace(past=past)
       image, progress = self._synthesize(t, code, progress)
       images.append(image)
@@ -234,9 +234,9 @@ class RecurrentModel(base.CompressionModel):
 
   def _count(self, settings):
     """Returns how many iterations are asked for."""
-    if settings is not None and settings.iterations is not None:
+    if settings.iterations is not None:
       return min(settings.iterations, self.iterations)
-    if settings is not None and settings.quality is not None:
+    if settings.quality is not None:
       return math.ceil(self.iterations * settings.quality / 100)
     return self.iterations
 
