@@ -13,8 +13,9 @@ import sys
 
 import tensorflow as tf
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import bitstream
-from tfc_models.entropy_models import digest
+from tfc_models.entropy_models import AutoregressiveCodec, SymbolCodec, digest
 from tfc_models.layers import exact
 from tfc_models.modeling import weights
 
@@ -33,12 +34,13 @@ def observe(model, data):
     check(digests, indexes)
 
   for codec in model.latent_codecs():
-    def decompress(*args, original=codec.decompress):
-      result = original(*args)
-      seen.append(sha(result))
-      return result
+    if isinstance(codec, (SymbolCodec, AutoregressiveCodec)):
+      def decode(*args, original=codec.decode):
+        result = original(*args)
+        seen.append(sha(result))
+        return result
 
-    object.__setattr__(codec, "decompress", decompress)
+      object.__setattr__(codec, "decode", decode)
   digest.check = noted
   try:
     header, chunks = bitstream.read(data)

@@ -55,16 +55,16 @@ def test_each_site_is_predicted_from_what_came_before(
     context_size, shape, fixed_grid):
   codec = make_codec(context_size, fixed_grid)
   y, side = latents(shape)
-  strings, y_hat = codec.compress(y, side)
-  received = codec.decompress(strings, (*shape[1:], DEPTH), side)
+  (strings,), y_hat = codec.compress(y, side)
+  received = codec.decompress([strings], (*shape[1:], DEPTH), side)
   np.testing.assert_array_equal(received, y_hat)
   # The masked convolution of all of y_hat at once says the same.
   params = codec.to_params(codec.network(y_hat, side))
   np.testing.assert_array_equal(codec.codec.quantize(y, params)[0], y_hat)
-  estimate, bits = codec(y, side)
+  estimate, (bits,) = codec(y, side)[0], codec(y, side)[1].values()
   np.testing.assert_array_equal(estimate, y_hat)
   np.testing.assert_allclose(
-      bits, codec.codec(y, params)[1], rtol=1e-5)
+      bits, codec.codec(y, params)[1]["y"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("fixed_grid", [False, True])
@@ -79,8 +79,8 @@ def test_the_context_counts(fixed_grid):
 def test_coded_bits_are_those_estimated():
   codec = make_codec()
   y, side = latents((1, 24, 40))
-  bits = float(codec(y, side)[1][0])
-  coded = 8 * len(codec.compress(y, side)[0].numpy()[0])
+  bits = float(codec(y, side)[1]["y"][0])
+  coded = 8 * len(codec.compress(y, side)[0][0].numpy()[0])
   assert 0.99 * bits < coded < 1.02 * bits + 64
 
 
@@ -109,7 +109,7 @@ def test_a_fixed_grid_costs_bits_where_scales_are_small():
       codec = GaussianCodec(fixed_grid=fixed_grid)
       y_hat, bits = codec(y, params)
       assert np.array_equal(y_hat, tf.round(y)) == fixed_grid
-      rates[scale_index, fixed_grid] = float(bits[0]) / y_hat.shape.num_elements()
+      rates[scale_index, fixed_grid] = float(bits["y"][0]) / y_hat.shape.num_elements()
   assert rates[8, True] > 1.3 * rates[8, False]
   assert rates[24, True] == pytest.approx(rates[24, False], rel=0.01)
 

@@ -50,21 +50,21 @@ def gaussian_latents(shape, with_loc, seed=0):
     (1, 1, 1, 1), (1, 1, 3, 2), (2, 5, 4, 3), (3, 16, 16, 8)])
 def test_gaussian_symbols_survive_coding(gaussian, shape, with_loc):
   y, params = gaussian_latents(shape, with_loc)
-  strings, sent = gaussian.compress(y, params)
-  received = gaussian.decompress(strings, shape[1:], params)
+  (strings,), sent = gaussian.compress(y, params)
+  received = gaussian.decompress([strings], shape[1:], params)
   np.testing.assert_array_equal(sent, received)
   np.testing.assert_array_equal(sent, gaussian(y, params)[0])
   assert np.abs(received - y).max() <= 0.5 + 1e-4
   for i in range(shape[0]):  # A batch is coded image by image.
     one = GaussianParams(*(
         None if p is None else p[i:i + 1] for p in params))
-    assert gaussian.compress(y[i:i + 1], one)[0][0] == strings[i]
+    assert gaussian.compress(y[i:i + 1], one)[0][0][0] == strings[i]
 
 
 def test_gaussian_coded_bits_lie_within_half_a_percent_of_the_estimate(gaussian):
   y, params = gaussian_latents((1, 64, 64, 32), with_loc=True)
-  estimate = float(gaussian(y, params)[1][0])
-  coded = 8 * len(gaussian.compress(y, params)[0].numpy()[0])
+  estimate = float(gaussian(y, params)[1]["y"][0])
+  coded = 8 * len(gaussian.compress(y, params)[0][0].numpy()[0])
   # Not below: the estimate is the entropy of what the tables approximate.
   assert 0.999 * estimate < coded < 1.005 * estimate + 64
 
@@ -72,8 +72,8 @@ def test_gaussian_coded_bits_lie_within_half_a_percent_of_the_estimate(gaussian)
 def test_gaussian_estimate_with_noise_is_a_little_above(gaussian):
   """Adding noise can only blur what the coder sees exactly (ICLR 2017, 3.1)."""
   y, params = gaussian_latents((1, 64, 64, 32), with_loc=False)
-  noisy = float(gaussian(y, params, Noise(0, 0, tf.constant([0])))[1][0])
-  exact = float(gaussian(y, params)[1][0])
+  noisy = float(gaussian(y, params, Noise(0, 0, tf.constant([0])))[1]["y"][0])
+  exact = float(gaussian(y, params)[1]["y"][0])
   assert exact < noisy < 1.3 * exact
 
 
@@ -83,16 +83,16 @@ def test_real_valued_and_wild_indexes_code_as_estimated(gaussian):
   assert gaussian.compress(y, wild)[0] == gaussian.compress(y, params)[0]
   for index in (-1e9, 1e9):
     far = GaussianParams(tf.fill(y.shape, index))
-    strings, sent = gaussian.compress(y, far)
+    (strings,), sent = gaussian.compress(y, far)
     np.testing.assert_array_equal(
-        sent, gaussian.decompress(strings, y.shape[1:], far))
+        sent, gaussian.decompress([strings], y.shape[1:], far))
 
 
 def test_outliers_escape_and_come_back(gaussian):
   y = tf.constant([[[[0.0, 1e5, -3e5, 1e30, -np.inf]]]])
   params = GaussianParams(tf.zeros_like(y))
-  strings, sent = gaussian.compress(y, params)
-  received = gaussian.decompress(strings, y.shape[1:], params)
+  (strings,), sent = gaussian.compress(y, params)
+  received = gaussian.decompress([strings], y.shape[1:], params)
   np.testing.assert_array_equal(sent, received)
   np.testing.assert_array_equal(received[..., :3], y[..., :3])
 
@@ -118,17 +118,17 @@ def test_scale_table_is_that_of_the_literature():
 
 def test_factorized_symbols_survive_coding(factorized):
   y = tf.random.stateless_normal((2, 9, 7, 4), [1, 2]) * 20.0
-  strings, sent = factorized.compress(y)
-  np.testing.assert_array_equal(sent, factorized.decompress(strings, (9, 7, 4)))
+  (strings,), sent = factorized.compress(y)
+  np.testing.assert_array_equal(sent, factorized.decompress([strings], (9, 7, 4)))
   np.testing.assert_array_equal(sent, tf.round(y))
   np.testing.assert_array_equal(sent, factorized(y)[0])
 
 
 def test_factorized_symbols_are_clipped(factorized):
   y = tf.constant([[[[1e9, -1e9, 127.4, -128.0]]]])
-  strings, sent = factorized.compress(y)
+  (strings,), sent = factorized.compress(y)
   np.testing.assert_array_equal(sent, [[[[127.0, -127.0, 127.0, -127.0]]]])
-  np.testing.assert_array_equal(sent, factorized.decompress(strings, (1, 1, 4)))
+  np.testing.assert_array_equal(sent, factorized.decompress([strings], (1, 1, 4)))
 
 
 def test_factorized_coded_bits_lie_within_half_a_percent_of_the_estimate(factorized):
@@ -139,8 +139,8 @@ def test_factorized_coded_bits_lie_within_half_a_percent_of_the_estimate(factori
   y = np.stack([
       rng.choice(grid, (128, 128), p=m / m.sum()) for m in mass.T.astype(np.float64)
   ], axis=-1)[None].astype(np.float32)
-  estimate = float(factorized(y)[1][0])
-  coded = 8 * len(factorized.compress(y)[0].numpy()[0])
+  estimate = float(factorized(y)[1]["z"][0])
+  coded = 8 * len(factorized.compress(y)[0][0].numpy()[0])
   assert 0.999 * estimate < coded < 1.005 * estimate + 64
 
 
@@ -178,6 +178,7 @@ def test_a_weighted_encoder_never_does_worse_than_the_nearest_integer():
 
   def cost(codec, weight):
     y_hat, bits = codec(y, params)
+    (bits,) = bits.values()
     return float(bits[0] + weight * tf.reduce_sum((y - y_hat) ** 2))
 
   nearest = GaussianCodec("a")

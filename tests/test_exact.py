@@ -147,34 +147,40 @@ def test_powers_of_two_are_exact():
 
 @pytest.mark.parametrize("size, expected", [(3, 2), (5, 3), (7, 4)])
 def test_the_slope_of_a_causal_mask(size, expected):
-  assert wavefront.slope(wavefront.causal_offsets(size)) == expected
+  assert wavefront.slopes(wavefront.causal_offsets(size)) == (expected,)
   assert len(wavefront.causal_offsets(size)) == size**2 // 2
+  # As published for the masks of Mentzer et al. and of NLAIC.
+  of_channels = wavefront.causal_offsets_3d(size)
+  assert wavefront.slopes(of_channels) == (
+      size // 2 * (expected + 1) + 1, expected)
+  assert len(of_channels) == size**3 // 2
 
 
 def test_slopes_of_other_masks():
-  assert wavefront.slope([(0, -1)]) == 0
-  assert wavefront.slope([(-1, -1), (-1, 0), (0, -1)]) == 1
-  assert wavefront.slope([(-2, 3), (0, -1)]) == 2
-  for wrong in [(0, 0), (1, -1), (0, 2)]:
+  assert wavefront.slopes([(0, -1)]) == (0,)
+  assert wavefront.slopes([(-1, -1), (-1, 0), (0, -1)]) == (1,)
+  assert wavefront.slopes([(-2, 3), (0, -1)]) == (2,)
+  assert wavefront.slopes([(-1, 0, 0)]) == (1, 0)
+  for wrong in [(0, 0), (1, -1), (0, 2), (0, 0, 0), (1, -1, -1)]:
     with pytest.raises(ValueError, match="does not come before"):
-      wavefront.slope([wrong])
+      wavefront.slopes([wrong])
 
 
-@pytest.mark.parametrize("height, width", [(1, 1), (1, 7), (7, 1), (6, 9)])
+@pytest.mark.parametrize("sizes", [
+    (1, 1), (1, 7), (7, 1), (6, 9), (1, 1, 1), (4, 1, 3), (1, 5, 4), (3, 4, 5)])
 @pytest.mark.parametrize("size", [3, 5])
-def test_fronts_come_after_all_that_they_depend_on(height, width, size):
-  offsets = wavefront.causal_offsets(size)
-  step = wavefront.slope(offsets)
-  rows, columns, splits = (
-      value.numpy() for value in wavefront.fronts(height, width, step))
-  assert len(splits) - 1 == width + step * (height - 1)
-  assert sorted(zip(rows, columns)) == [
-      (row, column) for row in range(height) for column in range(width)]
+def test_fronts_come_after_all_that_they_depend_on(sizes, size):
+  offsets = (wavefront.causal_offsets if len(sizes) == 2
+             else wavefront.causal_offsets_3d)(size)
+  slopes = wavefront.slopes(offsets)
+  sites, splits = (value.numpy() for value in wavefront.fronts(sizes, slopes))
+  assert len(splits) - 1 == wavefront.count(sizes, slopes)
+  assert sorted(sites) == list(range(np.prod(sizes)))
   front_of = {}
   for front, (start, end) in enumerate(zip(splits, splits[1:])):
-    for site in zip(rows[start:end], columns[start:end]):
-      front_of[site] = front
-  for (row, column), front in front_of.items():
-    for down, right in offsets:
-      before = front_of.get((row + down, column + right))
+    for site in sites[start:end]:
+      front_of[tuple(np.unravel_index(site, sizes))] = front
+  for site, front in front_of.items():
+    for offset in offsets:
+      before = front_of.get(tuple(np.add(site, offset)))
       assert before is None or before < front

@@ -115,11 +115,11 @@ def test_a_batch_has_the_indexes_of_its_images(recipe, streams):
   if recipe == "mbt2018":
     depth = model.arguments["latent_depth"]
     y = tf.constant(rng.normal(0, 4, (2, 12, 16, depth)), tf.float32)
-    strings, y_hat = model.y_codec.compress(y, both)
-    one, _ = model.y_codec.compress(y[1:], both[1:])
+    (strings,), y_hat = model.y_codec.compress(y, both)
+    (one,), _ = model.y_codec.compress(y[1:], both[1:])
     assert one[0] == strings[1]
     np.testing.assert_array_equal(
-        model.y_codec.decompress(strings, (12, 16, depth), both), y_hat)
+        model.y_codec.decompress([strings], (12, 16, depth), both), y_hat)
 
 
 @pytest.mark.parametrize("recipe", HYPERPRIORS)
@@ -143,9 +143,9 @@ def test_a_flipped_index_is_noticed(recipe, streams, monkeypatch):
 def test_the_command_line_says_desync_and_leaves_nothing(
     streams, tmp_path, monkeypatch):
   def wrong(indexes):
-    return 0x1234
+    return tf.constant([0x1234])
 
-  monkeypatch.setattr(digest, "_digest", wrong)
+  monkeypatch.setattr(digest, "_digests", wrong)
   fails(2, "digest 1234, in the file", "decompress", streams / "mbt2018.tfcm",
         "--model_path", streams / "mbt2018.npz", "-o", tmp_path / "x.png")
   assert not list(tmp_path.iterdir())

@@ -62,14 +62,14 @@ def test_signs_are_a_bit_each_and_survive():
   rng = np.random.default_rng(0)
   for shape in [(1, 1, 1, 1), (1, 1, 3, 3), (2, 5, 7, 4), (1, 8, 8, 16)]:
     y = tf.constant(rng.uniform(-1, 1, shape), tf.float32)
-    strings, signs = codec.compress(y)
+    (strings,), signs = codec.compress(y)
     np.testing.assert_array_equal(signs, np.where(y >= 0, 1.0, -1.0))
     np.testing.assert_array_equal(
-        codec.decompress(strings, shape[1:]), signs)
+        codec.decompress([strings], shape[1:]), signs)
     estimate, bits = codec(y)
     np.testing.assert_array_equal(estimate, signs)
     size = np.prod(shape[1:])
-    np.testing.assert_array_equal(bits, np.full(shape[0], size))
+    np.testing.assert_array_equal(bits["code"], np.full(shape[0], size))
     assert all(len(s) <= -(-size // 8) for s in strings.numpy())
   # Both zeros are 1.
   np.testing.assert_array_equal(
@@ -80,7 +80,7 @@ def test_512_and_1024_signs_are_64_and_128_bytes():
   rng = np.random.default_rng(0)
   for size in (64, 512, 1024):
     y = tf.constant(rng.normal(size=(1, 1, 1, size)), tf.float32)
-    (string,) = SignCodec("code").compress(y)[0].numpy()
+    (string,) = SignCodec("code").compress(y)[0][0].numpy()
     assert string == np.packbits(y.numpy() >= 0).tobytes()
 
 

@@ -26,14 +26,14 @@ class Toy(base.CompressionModel):
 
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     y_hat, bits = self.y_codec(self.analyze(x), noise=context.noise)
-    return base.ModelOutput(self.synthesize(y_hat), {"y": bits})
+    return base.ModelOutput(self.synthesize(y_hat), bits)
 
   def encode(self, x, settings):
     strings, _ = self.y_codec.compress(self.analyze(x))
-    return [base.latent_chunk([strings])]
+    return [base.latent_chunk(strings)]
 
   def decode(self, chunks, header):
-    (strings,) = base.latent_strings(chunks, 1)
+    strings = base.latent_strings(chunks, 1)
     return self.synthesize(self.y_codec.decompress(
         strings, self.latent_shape(header, 4, 3)))
 

@@ -1,8 +1,10 @@
 """Latent codecs: quantise a latent, price it, and write it as bits."""
 
 from tfc_models.entropy_models.autoregressive import AutoregressiveCodec
-from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.entropy_models.base import Coded, LatentCodec
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
+from tfc_models.entropy_models.flags import read_flags, write_flags
+from tfc_models.entropy_models.gain import GainCodec
 from tfc_models.entropy_models.gaussian import (
     NUM_SCALES,
     SCALE_MAX,
@@ -14,14 +16,17 @@ from tfc_models.entropy_models.gaussian import (
     params_from_integers,
     scale_from_index,
 )
+from tfc_models.entropy_models.hyperprior import HyperpriorCodec
+from tfc_models.entropy_models.masked import MaskedCodec
+from tfc_models.entropy_models.reading import StringReader, SymbolReader
 from tfc_models.entropy_models.sign import (
     LOGIT_BITS,
     BernoulliCodec,
     SignCodec,
     SignParams,
-    read_flags,
-    write_flags,
 )
+from tfc_models.entropy_models.split import SplitCodec
+from tfc_models.entropy_models.symbol_codec import SymbolCodec
 
 __all__ = [
     "LOGIT_BITS",
@@ -31,12 +36,20 @@ __all__ = [
     "SYMBOL_LIMIT",
     "AutoregressiveCodec",
     "BernoulliCodec",
+    "Coded",
     "FactorizedCodec",
+    "GainCodec",
     "GaussianCodec",
     "GaussianParams",
+    "HyperpriorCodec",
     "LatentCodec",
+    "MaskedCodec",
     "SignCodec",
     "SignParams",
+    "SplitCodec",
+    "StringReader",
+    "SymbolCodec",
+    "SymbolReader",
     "index_from_scale",
     "integer_bits",
     "params_from_integers",

@@ -1,9 +1,12 @@
 """Latent codecs that predict each site from those coded before it."""
 
+import functools
+
 import tensorflow as tf
 
-from tfc_models.entropy_models import digest
-from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.entropy_models.base import Coded, LatentCodec
+from tfc_models.entropy_models.neighbours import Neighbours
+from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
 from tfc_models.ops import wavefront
 
 
@@ -11,285 +14,259 @@ class AutoregressiveCodec(LatentCodec):
   """Codes a latent front by front, each from side information and its context.
 
   Sender and receiver walk the same fronts with the same arithmetic; they differ in
-  a single function, which codes or reads the symbols of a front.
+  a single function, which quantises or reads the symbols of a front.
 
   Args:
-    codec: `IndexedCodec`. With its `fixed_grid` an encoder whose network is exact
+    codec: `SymbolCodec`. With its `fixed_grid` an encoder whose network is exact
       needs no walk.
-    network: of integers, see `transforms.context.ContextNetwork`: `offsets` of its
-      context, `depth` of the latent, whether it is `exact`, `__call__(y_hat, side)`
-      for all sites at once, and `site_weights()` and `at_sites(weights, context,
-      side, memory)`, the same function of single sites, which also returns what
-      later sites see of these beside y_hat: at `memory_offsets`, (B, n,
-      memory_depth).
+    network: `transforms.causal.CausalNetwork`. If its offsets have a channel too,
+      the sites are single elements, and the features of one lie along a last axis:
+      y is (B, C, H, W, 1) to it.
     to_params: from outputs of the network to params of `codec`.
     name: see `LatentCodec`; by default, that of `codec` and "_walk".
     twin: another such codec, of the same `codec` and `to_params` and a network of
       the same structure, to use its graphs.
 
-  Source: Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, section 3.
+  Source: Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, section 3; of
+    channels: Mentzer et al., CVPR 2018, arXiv:1801.04260.
   Departs: symbols lie in the stream by fronts, not in raster order; what each is
     conditioned on is the same.
   """
 
-  def __init__(self, codec, network, to_params, name=None, twin=None):
+  def __init__(self, codec: SymbolCodec, network, to_params, name=None, twin=None):
     super().__init__(name or f"{codec.name}_walk", codec.reconstruction)
     self.codec = codec
     self.network = network
     self.to_params = to_params
     self._graphs = {} if twin is None else twin._graphs
 
-  def __call__(self, y, side=None, noise=None):
-    """As of `LatentCodec`; `side` is (B, H, W, D), integers carried by floats."""
+  def leaves(self):
+    return [self.codec]
+
+  def __call__(self, y, params=None, noise=None):
+    """As of `LatentCodec`; `params` are the side information of the network."""
+    sites, side = self._as_sites(y), params
     if not self.network.built:
-      self.network(y, side)  # Creates variables, which graphs must not.
+      self.network(sites, side)  # Creates variables, which graphs must not.
     if noise is not None:
-      context = self.codec.noisy(y, noise)
+      context = self.codec.noisy(sites, noise)
     elif self._sees_all():
-      context = self.codec.on_grid(y)
+      context = self.codec.on_grid(sites)
     else:
-      bits, y_hat = self._as_graph(self._estimate, y, side)
-      return tf.ensure_shape(y_hat, y.shape), bits
-    return self.codec(y, self.to_params(self.network(context, side)), noise)
+      bits, y_hat = self._as_graph(self._estimate, sites, side)
+      y_hat = tf.ensure_shape(self._as_latent(y_hat), y.shape)
+      return y_hat, {self.codec.name: bits}
+    y_hat, bits = self.codec.price(
+        sites, self.to_params(self.network(context, side)), noise)
+    return self._as_latent(y_hat), {self.codec.name: total(bits)}
 
-  def compress(self, y, side=None):
-    self.codec.tables.check()
+  def symbols(self, y, params=None):
+    sites, side = self._as_sites(y), params
     if self._sees_all():
-      strings, y_hat, indexes = self._encode_at_once(y, side)
+      coded, y_hat = self._symbols_at_once(sites, side)
     else:
-      strings, y_hat, indexes = self._as_graph(self._encode, y, side)
-    return digest.append(strings, indexes), y_hat
+      coded, y_hat = self._as_graph(self._symbols, sites, side)
+    return [coded], self._as_latent(y_hat)
 
-  def decompress(self, strings, shape, side=None):
-    strings, digests = digest.split(strings)
-    y_hat, indexes = self.walk(strings, shape, side)
-    digest.check(digests, indexes)
+  def decode(self, reader, shape, params=None):
+    source = reader.take(self.codec)
+    y_hat, evidence = self.walk(reader, source, shape, params)
+    reader.check(self.codec, evidence)
     return y_hat
 
-  def walk(self, strings, shape, side):
-    """Decodes without a check of digests.
+  def walk(self, reader, source, shape, side):
+    """Decodes what a reader has taken.
 
     Args:
-      strings: (B,) bytes, without digests.
-      shape, side: as of `decompress`.
+      reader, source: see `entropy_models.reading`.
+      shape, side: as of `decode`.
 
     Returns:
-      y_hat, and the numbers of the tables, (B, H * W, C) int32 by fronts.
+      y_hat, and the evidence by fronts, (B, sites, channels of a site).
     """
-    self.codec.tables.check()
-    return self._as_graph(
-        self._decode, strings, tf.constant(shape[:2], tf.int32), side)
+    height, width, depth = shape
+    sizes = (depth, height, width) if self._has_channels else (height, width)
+    y_hat, evidence = self._as_graph(
+        self._decode, source, tf.stack(sizes), side, extra=(type(reader),))
+    y_hat = self._as_latent(y_hat)
+    return tf.ensure_shape(y_hat, [*y_hat.shape[:3], depth]), evidence
 
   def fix_tables(self):
     """Does nothing: the tables are those of the codec inside."""
+
+  @property
+  def _has_channels(self):
+    """Whether sites are single elements."""
+    return len(self.network.offsets[0]) == 3
+
+  def _as_sites(self, y):
+    """(B, H, W, C) to (B, C, H, W, 1), if sites are single elements."""
+    return tf.transpose(y, [0, 3, 1, 2])[..., None] if self._has_channels else y
+
+  def _as_latent(self, sites):
+    return tf.transpose(
+        sites[..., 0], [0, 2, 3, 1]) if self._has_channels else sites
 
   def _sees_all(self):
     """Returns whether an encoder knows all of y_hat beforehand, in all contexts."""
     return self.codec.fixed_grid and self.network.exact
 
-  def _as_graph(self, function, *tensors):
+  def _as_graph(self, function, *tensors, extra=()):
     """Runs a walk as a graph, traced once for all sizes, and weights.
 
     Integers are equal in graphs and eagerly.
     """
-    name = function.__name__
+    name = " ".join([function.__name__, *(kind.__name__ for kind in extra)])
     weights = self.network.site_weights()
     if name not in self._graphs:
       self._graphs[name] = tf.function(
-          function, autograph=False, input_signature=[
+          functools.partial(function, *extra), autograph=False,
+          input_signature=[
               tf.nest.map_structure(
-                  lambda x: tf.TensorSpec(x.shape, x.dtype), weights), *(
-                  tf.TensorSpec(
-                      [None] * (len(x.shape) - 1) + x.shape[-1:].as_list()
-                      if len(x.shape) == 4 else [None] * len(x.shape), x.dtype)
-                  for x in tensors)])
+                  lambda x: tf.TensorSpec(x.shape, x.dtype), weights),
+              *map(_of_any_size, tensors)])
     return self._graphs[name](weights, *tensors)
 
   def _estimate(self, weights, y, side):
-    values = _sites_first(y)
+    def visit(bits, values, params, evidence):
+      del evidence
+      y_hat, more = self.codec.price(values, params)
+      return bits + total(more), y_hat, ()
 
-    def visit(bits, sites, params, indexes):
-      del indexes
-      front = tf.transpose(tf.gather(values, sites), [1, 0, 2])
-      # As an image of one row.
-      y_hat, more = self.codec(front[:, None], _as_row(params))
-      return bits + more, y_hat[:, 0]
-
-    bits, y_hat, _ = self._walk(
-        weights, tf.shape(y)[1:3], side, visit, tf.zeros(tf.shape(y)[:1]))
+    bits, y_hat, _, _ = self._walk(
+        weights, _sizes(y), side, visit, tf.zeros(tf.shape(y)[:1]), y)
     return bits, y_hat
 
-  def _encode(self, weights, y, side):
-    values, tables = _sites_first(y), self.codec.tables
+  def _symbols(self, weights, y, side):
+    def visit(state, values, params, evidence):
+      del evidence
+      y_hat, symbols = self.codec.quantize(values, params)
+      return state, y_hat, (tf.cast(symbols, tf.int32),)
 
-    def visit(handle, sites, params, indexes):
-      front = tf.transpose(tf.gather(values, sites), [1, 0, 2])
-      y_hat, symbols = self.codec.quantize(front, params)
-      handle = tables.encode_more(
-          handle, tf.cast(symbols, tf.int32), indexes)
-      return handle, y_hat
+    _, y_hat, evidence, (symbols,) = self._walk(
+        weights, _sizes(y), side, visit, tf.constant(0), y, kept=1)
+    _, splits = wavefront.fronts(_sizes(y), self._slopes())
+    return Coded(symbols, evidence, splits), y_hat
 
-    handle, y_hat, indexes = self._walk(
-        weights, tf.shape(y)[1:3], side, visit,
-        tables.create_encoder(tf.shape(y)[:1]))
-    return tables.finish(handle), y_hat, indexes
-
-  def _encode_at_once(self, y, side):
-    """As `_encode`, with the contexts of all sites known beforehand."""
-    tables = self.codec.tables
+  def _symbols_at_once(self, y, side):
+    """As `_symbols`, with the contexts of all sites known beforehand."""
     y_hat = self.codec.on_grid(y)
     params = self.to_params(self.network(y_hat, side))
-    _, _, sites, _ = self._fronts(tf.shape(y)[1], tf.shape(y)[2])
+    sites, splits = wavefront.fronts(_sizes(y), self._slopes())
 
     def by_fronts(x):
       return tf.transpose(tf.gather(_sites_first(x), sites), [1, 0, 2])
 
-    indexes = by_fronts(self.codec.table_indexes(params))
-    symbols = by_fronts(self.codec.quantize(y, params)[1])
-    handle = tables.encode_more(
-        tables.create_encoder(tf.shape(y)[:1]), tf.cast(symbols, tf.int32),
-        indexes)
-    return tables.finish(handle), y_hat, indexes
+    symbols = tf.cast(self.codec.quantize(y, params)[1], tf.int32)
+    evidence = self.codec.evidence(params, tf.shape(y))
+    return Coded(by_fronts(symbols), by_fronts(evidence), splits), y_hat
 
-  def _decode(self, weights, strings, shape, side):
-    tables = self.codec.tables
+  def _decode(self, reader, weights, source, sizes, side):
+    sizes = tf.unstack(sizes)
+    state, more = reader.open(
+        self.codec, source, wavefront.volume(sizes) * self.network.depth)
 
-    def visit(handle, sites, params, indexes):
-      del sites
-      handle, symbols = tables.decode_more(handle, indexes)
-      return handle, self.codec.reconstruct(symbols, params)
+    def visit(state, values, params, evidence):
+      del values
+      state, symbols = more(state, evidence)
+      return state, self.codec.reconstruct(symbols, params), ()
 
-    _, y_hat, indexes = self._walk(
-        weights, shape, side, visit, tables.create_decoder(strings))
-    return y_hat, indexes
+    _, y_hat, evidence, _ = self._walk(weights, sizes, side, visit, state)
+    return y_hat, evidence
 
-  def _walk(self, weights, shape, side, visit, state):
+  def _walk(self, weights, sizes, side, visit, state, y=None, kept=0):
     """Fills y_hat front by front.
 
     Args:
       weights: of `network.site_weights`.
-      shape: (2,) int32, height and width of the latent.
-      side: (B, H, W, D).
-      visit: (state, sites, params, indexes) to (state, y_hat), all of one front:
-        the sites are numbers in raster order, (n,); indexes of tables and y_hat
-        are (B, n, C).
+      sizes: of the axes of the latent, scalars.
+      side: (B, *sizes, D).
+      visit: (state, values, params, evidence) to (state, y_hat, int32 tensors to
+        keep), all of one front: values of y and y_hat are (B, n, C).
       state: tensor that the visits hand on.
+      y: (B, *sizes, C), or None for a receiver.
+      kept: how many tensors visits keep.
 
     Returns:
-      state; y_hat, (B, H, W, C); indexes, (B, H * W, C) int32, by fronts.
+      state; y_hat, (B, *sizes, C); by fronts, (B, sites, C): evidence, int32, and
+      a list of what was kept.
     """
-    height, width = shape[0], shape[1]
     network = self.network
     batch, depth = tf.shape(side)[0], network.depth
-    slope, rows, sites, splits = self._fronts(height, width)
+    slopes = self._slopes()
+    sites, splits = wavefront.fronts(sizes, slopes)
     side = _sites_first(side)
-    context = _Neighbours(network.offsets, slope, height, batch, depth)
-    memory = _Neighbours(
-        network.memory_offsets, slope, height, batch, network.memory_depth)
+    values = None if y is None else _sites_first(y)
+    context = Neighbours(network.offsets, slopes, sizes, batch, depth)
+    memory = Neighbours(
+        network.memory_offsets, slopes, sizes, batch, network.memory_depth)
 
-    def step(front, coded, kept, latents, used, state):
-      chosen = slice(splits[front], splits[front + 1])
-      row, site = rows[chosen], sites[chosen]
-      outputs, features = network.at_sites(
-          weights, context.of(coded, row),
-          tf.transpose(tf.gather(side, site), [1, 0, 2]), memory.of(kept, row))
+    context_lines, memory_lines = (
+        kind.lines_of(sites) for kind in (context, memory))
+
+    def of_front(x, chosen):
+      return tf.transpose(tf.gather(x, chosen), [1, 0, 2])
+
+    def step(front, coded, features, arrays, state):
+      now = slice(splits[front], splits[front + 1])
+      chosen, lines, memory_line = sites[now], context_lines[now], memory_lines[now]
+      outputs, more = network.at_sites(
+          context.of(coded, lines), of_front(side, chosen),
+          memory.of(features, memory_line), weights)
       params = self.to_params(outputs)
-      indexes = self.codec.table_indexes(params)
-      state, y_hat = visit(state, site, params, indexes)
-      return (
-          front + 1, context.after(coded, row, y_hat),
-          memory.after(kept, row, features),
-          latents.write(front, tf.transpose(y_hat, [1, 0, 2])),
-          used.write(front, tf.transpose(indexes, [1, 0, 2])), state)
+      evidence = self.codec.evidence(
+          params, tf.stack([batch, tf.size(chosen), depth]))
+      state, y_hat, rest = visit(
+          state, None if y is None else of_front(values, chosen), params, evidence)
+      arrays = [
+          array.write(front, tf.transpose(value, [1, 0, 2]))
+          for array, value in zip(arrays, (y_hat, evidence, *rest))]
+      return (front + 1, context.after(coded, lines, y_hat),
+              memory.after(features, memory_line, more), arrays, state)
 
     count = tf.size(splits) - 1
-    by_fronts = {
-        dtype: tf.TensorArray(
-            dtype, count, infer_shape=False, element_shape=[None, None, depth])
-        for dtype in (tf.float32, tf.int32)}
-    *_, latents, used, state = tf.while_loop(
+    arrays = [
+        tf.TensorArray(
+            dtype, count, infer_shape=False, element_shape=[None, None, channels])
+        for dtype, channels in (
+            (tf.float32, depth), (tf.int32, depth * self.codec.evidence_size),
+            *[(tf.int32, depth)] * kept)]
+    *_, arrays, state = tf.while_loop(
         lambda front, *_: front < count, step,
-        [tf.constant(0), context.nothing(), memory.nothing(),
-         by_fronts[tf.float32], by_fronts[tf.int32], state],
+        [tf.constant(0), context.nothing(), memory.nothing(), arrays, state],
         shape_invariants=[
             tf.TensorShape([]), context.shape, memory.shape,
-            tf.TensorShape(None), tf.TensorShape(None), state.shape])
+            [tf.TensorShape(None)] * len(arrays), state.shape])
+    latent, *rest = [array.concat() for array in arrays]
     # From the order of fronts to that of the raster.
-    y_hat = tf.gather(latents.concat(), tf.math.invert_permutation(sites))
-    y_hat = tf.reshape(y_hat, [height, width, batch, depth])
-    return (state, tf.transpose(y_hat, [2, 0, 1, 3]),
-            tf.transpose(used.concat(), [1, 0, 2]))
+    y_hat = tf.gather(latent, tf.math.invert_permutation(sites))
+    y_hat = tf.reshape(y_hat, [*sizes, batch, depth])
+    y_hat = tf.transpose(y_hat, [len(sizes), *range(len(sizes)), len(sizes) + 1])
+    evidence, *rest = [tf.transpose(value, [1, 0, 2]) for value in rest]
+    return state, y_hat, evidence, rest
 
-  def _fronts(self, height, width):
-    """Returns the slope; row and number in raster order of each site; splits."""
-    slope = wavefront.slope([*self.network.offsets, *self.network.memory_offsets])
-    rows, columns, splits = wavefront.fronts(height, width, slope)
-    return slope, rows, rows * width + columns, splits
+  def _slopes(self):
+    network = self.network
+    return wavefront.slopes([*network.offsets, *network.memory_offsets])
 
 
-class _Neighbours:
-  """Where the sites of a front find their neighbours: all in the latest fronts.
-
-  Those are kept as a tensor, (fronts, rows, B, depth), below a margin; where a
-  front has no site there is a zero, as outside of the image.
-
-  Args:
-    offsets: list of (row, column); if empty, nothing is kept.
-    slope: of the fronts.
-    height: of the latent, batch: scalars.
-    depth: channels of what is kept.
-  """
-
-  def __init__(self, offsets, slope, height, batch, depth):
-    self._height, self._batch, self._depth = height, batch, depth
-    self._margin = max((-row for row, _ in offsets), default=0)
-    delays = [-(column + slope * row) for row, column in offsets]
-    self._fronts = max(delays, default=0)
-    self._taps = tf.constant(
-        [self._margin + row for row, _ in offsets], tf.int32) + (
-            self._fronts - tf.constant(delays, tf.int32)) * self._rows
-    self.shape = tf.TensorShape([self._fronts, None, None, depth])
-
-  @property
-  def _rows(self):
-    return self._margin + self._height
-
-  def nothing(self):
-    """Returns what is kept before the first front."""
-    return tf.zeros([self._fronts, self._rows, self._batch, self._depth])
-
-  def of(self, kept, row):
-    """Returns the neighbours, (B, n, offsets * depth), of sites by their rows."""
-    taps = self._taps.shape[0]
-    if not taps:
-      return None
-    found = tf.gather(
-        tf.reshape(kept, [-1, self._batch, self._depth]),
-        row[:, None] + self._taps)  # (n, taps, B, depth)
-    return tf.reshape(
-        tf.transpose(found, [2, 0, 1, 3]),
-        [self._batch, tf.size(row), taps * self._depth])
-
-  def after(self, kept, row, values):
-    """Returns what is kept after a front with `values`, (B, n, depth)."""
-    if not self._fronts:
-      return kept
-    # Rows of a front are consecutive; a narrow image has fronts without any.
-    first = tf.reduce_sum(row[:1])
-    newest = tf.pad(tf.transpose(values, [1, 0, 2]), [
-        [self._margin + first, self._height - first - tf.size(row)], [0, 0], [0, 0]])
-    return tf.concat([kept[1:], newest[None]], axis=0)
+def _sizes(y):
+  """Returns the sizes of the axes between batch and features, a list of scalars."""
+  return tf.unstack(tf.shape(y)[1:-1])
 
 
 def _sites_first(x):
-  """(B, H, W, C) to (H * W, B, C)."""
-  shape = tf.shape(x)
-  return tf.reshape(
-      tf.transpose(x, [1, 2, 0, 3]),
-      [shape[1] * shape[2], shape[0], x.shape[-1]])
+  """(B, *sizes, C) to (sites, B, C)."""
+  shape, axes = tf.shape(x), x.shape.rank
+  x = tf.transpose(x, [*range(1, axes - 1), 0, axes - 1])
+  return tf.reshape(x, [-1, shape[0], x.shape[-1]])
 
 
-def _as_row(params):
-  """Gives (B, n, C) params the rank of an image."""
-  return type(params)(*(
-      None if value is None else value[:, None] for value in params))
+def _of_any_size(x):
+  """Returns the signature of a tensor in a graph for all sizes of a latent."""
+  if x.shape.rank == 1 and x.dtype != tf.string:
+    return tf.TensorSpec(x.shape, x.dtype)  # Of the sizes themselves.
+  shape = [None] * x.shape.rank
+  if x.shape.rank > 2:
+    shape[-1] = x.shape[-1]
+  return tf.TensorSpec(shape, x.dtype)

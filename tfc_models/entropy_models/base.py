@@ -1,19 +1,42 @@
 """The contract of a latent codec."""
 
 import abc
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
+
+from tfc_models.entropy_models.reading import StringReader, SymbolReader
 
 # What the decoder network is fed in training.
 RECONSTRUCTIONS = ("noise", "round")
 
 
-class LatentCodec(tf.Module, abc.ABC):
-  """Codes one latent tensor.
+class Coded(NamedTuple):
+  """A latent as the range coder takes it.
 
-  A subclass writes the four methods below. Networks that predict parameters
-  belong to the model, which passes their outputs as `params`, so codecs nest:
-  a hyperprior is a codec for z whose reconstruction feeds the params of y.
+  Attributes:
+    symbols: (B, ..., C) int32, in the order of the stream.
+    evidence: int32, what selects their tables, see `SymbolCodec.evidence`.
+    splits: (N + 1,) int32, where along the second axis the pieces begin and end that
+      a receiver must read one after the other; None if it is one.
+  """
+
+  symbols: tf.Tensor
+  evidence: tf.Tensor
+  splits: Optional[tf.Tensor] = None
+
+
+class LatentCodec(tf.Module, abc.ABC):
+  """Quantises, prices and codes a latent, in one string or in several.
+
+  Codecs nest: `HyperpriorCodec` codes a side latent first, `SplitCodec` the channels
+  in parts, `AutoregressiveCodec` predicts sites from those before; each takes codecs
+  and is one. A `SymbolCodec` ends the nesting: it writes one string.
+
+  A subclass writes `latents`, `leaves`, `__call__`, `symbols`, `decode` and
+  `fix_tables`. What networks and range coder say to each other are the integers of
+  `Coded`: `symbols` and `from_symbols` are core TensorFlow, `compress` and
+  `decompress` add the range coder.
 
   Args:
     name: name of the latent ("y", "z"), also of its stream of noise; two
@@ -24,13 +47,26 @@ class LatentCodec(tf.Module, abc.ABC):
       (arXiv:2007.08739). The bits are always those of the noisy latent.
   """
 
-  def __init__(self, name, reconstruction="noise"):
+  def __init__(self, name: str, reconstruction: str = "noise"):
     super().__init__(name=name)
     if reconstruction not in RECONSTRUCTIONS:
       raise ValueError(
           f"`reconstruction` must be one of {RECONSTRUCTIONS}, "
           f"got {reconstruction!r}.")
     self.reconstruction = reconstruction
+
+  @property
+  def latents(self) -> tuple:
+    """Names of the coded latents, in the order of their strings."""
+    return tuple(leaf.name for leaf in self.leaves())
+
+  def parts(self) -> dict:
+    """Returns name to part, as weight files of a model around this codec call it."""
+    return {f"{self.name}_codec": self}
+
+  @abc.abstractmethod
+  def leaves(self) -> list:
+    """Returns the `SymbolCodec` of each string, in their order."""
 
   @abc.abstractmethod
   def __call__(self, y, params=None, noise=None):
@@ -42,31 +78,45 @@ class LatentCodec(tf.Module, abc.ABC):
       noise: `ops.noise.Noise` in training; None rounds, as the coder does.
 
     Returns:
-      y_hat, shaped like `y`, and bits, (B,): for `noise=None` exactly
-      -log2 p of the symbols that `compress` codes, at the table it uses.
+      y_hat, shaped like `y`, and a dict from latent to bits, (B,): for
+      `noise=None` exactly -log2 p of the symbols that `compress` codes, at the
+      tables it uses.
     """
 
   @abc.abstractmethod
-  def compress(self, y, params=None):
-    """Codes `y`.
-
-    Returns:
-      strings, (B,) bytes, and y_hat as `decompress` will return it.
-    """
+  def symbols(self, y, params=None):
+    """Returns a list of `Coded`, one a string, and y_hat as of `decode`."""
 
   @abc.abstractmethod
-  def decompress(self, strings, shape, params=None):
-    """Returns y_hat, (B, *shape) float32, from the strings of `compress`.
+  def decode(self, reader, shape, params=None):
+    """Returns y_hat, (B, *shape) float32, of what a reader reads.
 
     Args:
-      strings: (B,) bytes.
-      shape: (H, W, C) of the latent.
-      params: the params that `compress` was given, equal to the last bit in
-        all that selects a table.
+      reader: see `entropy_models.reading`.
+      shape: H, W, C of the latent, ints or scalar tensors.
+      params: what `symbols` was given, equal to the last bit in all that selects
+        a table.
 
     Raises:
       DesyncError: if they were not.
     """
+
+  def compress(self, y, params=None):
+    """Codes `y`.
+
+    Returns:
+      list of strings, (B,) bytes each, and y_hat as `decompress` will return it.
+    """
+    coded, y_hat = self.symbols(y, params)
+    return [leaf.write(*one) for leaf, one in zip(self.leaves(), coded)], y_hat
+
+  def decompress(self, strings, shape, params=None):
+    """Returns y_hat from the strings of `compress`; otherwise as of `decode`."""
+    return self.decode(StringReader(strings), shape, params)
+
+  def from_symbols(self, symbols, shape, params=None):
+    """Returns y_hat of the symbols of each `Coded`; otherwise as of `decode`."""
+    return self.decode(SymbolReader(symbols), shape, params)
 
   @abc.abstractmethod
   def fix_tables(self):

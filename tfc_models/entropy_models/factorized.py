@@ -5,15 +5,15 @@ import math
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.entropy_models.tables import PRECISION, RangeTables
+from tfc_models.entropy_models.symbol_codec import SymbolCodec
+from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.ops import quantize
 
 # Escape codes beyond the tables are long; a trained density ends well inside.
 SYMBOL_LIMIT = 127.0
 
 
-class FactorizedCodec(LatentCodec):
+class FactorizedCodec(SymbolCodec):
   """Codes a latent under a density per channel that training shapes freely.
 
   Symbols are round(y), clipped to +-127. Tables depend on the channel alone,
@@ -23,6 +23,7 @@ class FactorizedCodec(LatentCodec):
     num_channels: channels of the latent.
     name, reconstruction: see `LatentCodec`.
     init_scale: half of the width that the initial density covers.
+    certain: whether there is a table for what a `MaskedCodec` leaves out.
 
   Source: Balle, Minnen, Singh, Hwang, Johnston, ICLR 2018, arXiv:1802.01436,
     appendix 6.1, by `tfc.NoisyDeepFactorized`.
@@ -30,43 +31,38 @@ class FactorizedCodec(LatentCodec):
     it, and the tails are found when the tables are built.
   """
 
+  # The evidence is the channel.
+  digested = False
+
   def __init__(self, num_channels, name="z", reconstruction="noise",
-               init_scale=10.0):
+               init_scale=10.0, certain=False):
     super().__init__(name, reconstruction)
+    self.certain = num_channels if certain else None
     self.num_channels = num_channels
     self.prior = tfc.NoisyDeepFactorized(
         batch_shape=(num_channels,), init_scale=init_scale)
-    self.tables = RangeTables()
 
-  def __call__(self, y, params=None, noise=None):
+  def price(self, y, params=None, noise=None):
     if noise is None:
-      y_tilde = y_hat = self._quantize(y)
+      y_tilde = y_hat = self.quantize(y)[0]
     else:
-      y_tilde = y + noise.uniform(y, self.name)
+      y_tilde = self.noisy(y, noise)
       y_hat = (y_tilde if self.reconstruction == "noise"
                else quantize.round_straight_through(y))
-    bits = self.prior.log_prob(y_tilde) / -math.log(2.0)
-    return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3))
+    return y_hat, self.prior.log_prob(y_tilde) / -math.log(2.0)
 
-  def compress(self, y, params=None):
-    y_hat = self._quantize(y)
-    strings = self.tables.encode(
-        tf.cast(y_hat, tf.int32), self._indexes(tf.shape(y)))
-    return strings, y_hat
+  def quantize(self, y, params=None):
+    y_hat = tf.clip_by_value(tf.round(y), -SYMBOL_LIMIT, SYMBOL_LIMIT)
+    return y_hat, y_hat
 
-  def decompress(self, strings, shape, params=None):
-    shape = tf.concat([tf.shape(strings)[:1], shape], axis=0)
-    symbols = self.tables.decode(strings, self._indexes(shape))
+  def evidence(self, params, shape):
+    return tf.broadcast_to(tf.range(self.num_channels), shape)
+
+  def reconstruct(self, symbols, params=None):
     return tf.cast(symbols, tf.float32)
 
   def fix_tables(self):
     self.tables.build(lambda: tfc.ContinuousBatchedEntropyModel(
         self.prior, coding_rank=3, compression=True, stateless=True,
         tail_mass=2**-12, range_coder_precision=PRECISION,
-        offset_heuristic=False))
-
-  def _quantize(self, y):
-    return tf.clip_by_value(tf.round(y), -SYMBOL_LIMIT, SYMBOL_LIMIT)
-
-  def _indexes(self, shape):
-    return tf.broadcast_to(tf.range(self.num_channels), shape)
+        offset_heuristic=False), certain=self.certain is not None)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from tfc_models.entropy_models.indexed import IndexedCodec
+from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.ops import quantize
 
@@ -75,7 +75,7 @@ def index_from_scale(scale):
 _FRACTIONS = 8
 
 
-class GaussianCodec(IndexedCodec):
+class GaussianCodec(SymbolCodec):
   """Codes round(y - loc) under N(0, scale) convolved with a unit box.
 
   The network outputs the table index itself. Training sees it as a real
@@ -92,6 +92,7 @@ class GaussianCodec(IndexedCodec):
       with loc rounded to eighths and tables for each of them. An encoder then
       knows y_hat before any mean, at the price of more bits where the scale is
       small.
+    certain: whether there is a table for what a `MaskedCodec` leaves out.
 
   Source: Balle et al., ICLR 2018, arXiv:1802.01436, appendix 6.2; with a mean:
     Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, equation 3.
@@ -100,14 +101,16 @@ class GaussianCodec(IndexedCodec):
   """
 
   def __init__(self, name="y", reconstruction="noise", distortion_weight=0.0,
-               fixed_grid=False):
+               fixed_grid=False, certain=False):
     super().__init__(name, reconstruction)
+    tables = NUM_SCALES * (_FRACTIONS if fixed_grid else 1)
+    self.certain = tables if certain else None
     if fixed_grid and distortion_weight:
       raise ValueError("A fixed grid takes no `distortion_weight`.")
     self.distortion_weight = distortion_weight
     self.fixed_grid = fixed_grid
 
-  def __call__(self, y, params, noise=None):
+  def price(self, y, params=None, noise=None):
     indexes, loc = params
     if noise is None:
       y_hat, residual = self.quantize(y, params)
@@ -122,8 +125,7 @@ class GaussianCodec(IndexedCodec):
         y_hat = y + tf.stop_gradient(self.quantize(y, params)[0] - y)
       residual = y_tilde if loc is None else y_tilde - loc
       indexes = quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0)
-    bits = _bits(residual, scale_from_index(tf.cast(indexes, tf.float32)))
-    return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3))
+    return y_hat, _bits(residual, scale_from_index(tf.cast(indexes, tf.float32)))
 
   def fix_tables(self):
     self.tables.build(lambda: tfc.ContinuousIndexedEntropyModel(
@@ -133,12 +135,9 @@ class GaussianCodec(IndexedCodec):
          "scale": lambda index: scale_from_index(
              tf.cast(index[..., 0], tf.float32))},
         coding_rank=3, compression=True, stateless=True, tail_mass=2**-12,
-        range_coder_precision=PRECISION))
+        range_coder_precision=PRECISION), certain=self.certain is not None)
 
-  def noisy(self, y, noise):
-    return y + noise.uniform(y, self.name)
-
-  def quantize(self, y, params):
+  def quantize(self, y, params=None):
     loc = params.loc
     if self.fixed_grid:
       y_hat = self.on_grid(y)
@@ -147,7 +146,7 @@ class GaussianCodec(IndexedCodec):
     symbols = tf.round(residual)
     if self.distortion_weight:
       symbols = self._spare_bits(
-          residual, symbols, self.table_indexes(params))
+          residual, symbols, self._scale_indexes(params))
     symbols = tf.clip_by_value(symbols, -_SYMBOL_LIMIT, _SYMBOL_LIMIT)
     return (symbols if loc is None else symbols + loc), symbols
 
@@ -164,14 +163,15 @@ class GaussianCodec(IndexedCodec):
         nearest > 0.0, self.distortion_weight * worse < saved)
     return tf.where(move, symbols - tf.sign(symbols), symbols)
 
-  def table_indexes(self, params):
+  def evidence(self, params, shape):
+    del shape
     indexes = self._scale_indexes(params)
     if self.fixed_grid:
       fractions = self._fractions(params.loc)
       indexes = indexes * _FRACTIONS + tf.cast(fractions, tf.int32)
     return indexes
 
-  def reconstruct(self, symbols, params):
+  def reconstruct(self, symbols, params=None):
     symbols = tf.cast(symbols, tf.float32)
     if self.fixed_grid:
       return symbols + self._whole(params.loc)

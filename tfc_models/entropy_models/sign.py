@@ -4,19 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
-from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.entropy_models.indexed import IndexedCodec
-from tfc_models.entropy_models.tables import PRECISION
-from tfc_models.errors import BitstreamError
+from tfc_models.entropy_models.symbol_codec import SymbolCodec
+from tfc_models.entropy_models.tables import PRECISION, ConstantTables
 from tfc_models.ops import quantize
 
-# Zero and one, half of a range of two each.
-_EVEN = (1, 0, 1, 2)
 
-
-class SignCodec(LatentCodec):
+class SignCodec(SymbolCodec):
   """Codes the signs of activations in -1..1, as they are, a bit each.
 
   In training an activation v becomes 1 with probability (1 + v) / 2 and otherwise
@@ -32,30 +26,29 @@ class SignCodec(LatentCodec):
     networks", ICLR 2016, arXiv:1511.06085, section 3.
   """
 
+  digested = False
+
   def __init__(self, name, stochastic=True):
     super().__init__(name)
     self.stochastic = stochastic
+    # Zero and one, half of a range of two each.
+    self.tables = ConstantTables([1, 0, 1, 2], [0])
 
-  def __call__(self, y, params=None, noise=None):
-    """As of `LatentCodec`; y_hat holds -1 and 1."""
+  def price(self, y, params=None, noise=None):
+    """As of `SymbolCodec`; y_hat holds -1 and 1."""
     threshold = tf.zeros_like(y)
     if noise is not None and self.stochastic:
       threshold = 2.0 * noise.uniform(y, self.name)
-    size = tf.cast(tf.reduce_prod(tf.shape(y)[1:]), tf.float32)
-    signs = quantize.signs_straight_through(y, threshold)
-    return signs, tf.fill(tf.shape(y)[:1], size)
+    return quantize.signs_straight_through(y, threshold), tf.ones_like(y)
 
-  def compress(self, y, params=None):
-    bits = tf.cast(y >= 0.0, tf.int32)
-    handle = tfc.create_range_encoder(tf.shape(y)[:1], tf.constant(_EVEN))
-    handle = tfc.entropy_encode_index(handle, tf.zeros_like(bits), bits)
-    return tfc.entropy_encode_finalize(handle), _signs(bits)
+  def quantize(self, y, params=None):
+    return _sign(y), tf.cast(y >= 0.0, tf.float32)
 
-  def decompress(self, strings, shape, params=None):
-    indexes = tf.zeros([tf.size(strings), *shape], tf.int32)
-    handle = tfc.create_range_decoder(strings, tf.constant(_EVEN))
-    _, bits = tfc.entropy_decode_index(handle, indexes, shape, tf.int32)
-    return _signs(bits)
+  def evidence(self, params, shape):
+    return tf.zeros(shape, tf.int32)
+
+  def reconstruct(self, symbols, params=None):
+    return _signs(symbols)
 
   def fix_tables(self):
     """Does nothing: the table is the same for all."""
@@ -81,17 +74,17 @@ class SignParams(NamedTuple):
   certain: object = None
 
 
-class BernoulliCodec(IndexedCodec):
+class BernoulliCodec(SymbolCodec):
   """Codes signs, each with a probability that was predicted.
 
   Training, like the coder, takes the sign of y; what makes y a sign, with noise or
   not, is for another codec.
   """
 
-  def __call__(self, y, params, noise=None):
+  def price(self, y, params=None, noise=None):
     if noise is None:
       y_hat, symbols = self.quantize(y, params)
-      indexes = self.table_indexes(params)
+      indexes = self.evidence(params, tf.shape(y))
       odds = tf.gather(_probabilities(), indexes)
       bits = tf.math.log(tf.where(symbols > 0.0, odds, 1.0 - odds))
     else:
@@ -99,7 +92,7 @@ class BernoulliCodec(IndexedCodec):
       logits = quantize.clip_towards(
           params.logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)
       bits = -tf.nn.softplus(-y_hat * logits * 2.0**-LOGIT_BITS)
-    return y_hat, tf.reduce_sum(bits, axis=(1, 2, 3)) / -np.log(2.0)
+    return y_hat, bits / -np.log(2.0)
 
   def fix_tables(self):
     ones = np.int32(np.round(_probabilities() * 2**PRECISION))
@@ -112,13 +105,14 @@ class BernoulliCodec(IndexedCodec):
     del noise
     return _sign(y)
 
-  def quantize(self, y, params):
+  def quantize(self, y, params=None):
     y_hat = _sign(y)
     if params.certain is not None:
       y_hat = tf.where(params.certain, _sign(params.logits), y_hat)
     return y_hat, 0.5 + 0.5 * y_hat
 
-  def table_indexes(self, params):
+  def evidence(self, params, shape):
+    del shape
     logits = tf.cast(tf.clip_by_value(
         tf.round(params.logits), -_LOGIT_LIMIT, _LOGIT_LIMIT), tf.int32)
     if params.certain is not None:
@@ -126,8 +120,7 @@ class BernoulliCodec(IndexedCodec):
           params.certain, tf.where(logits >= 0, _CERTAIN, -_CERTAIN), logits)
     return logits + _CERTAIN
 
-  def reconstruct(self, symbols, params):
-    del params
+  def reconstruct(self, symbols, params=None):
     return _signs(symbols)
 
 
@@ -142,40 +135,6 @@ def _probabilities():
   # Certain means all but one part in 2**16.
   odds[0], odds[-1] = 1, 2**PRECISION - 1
   return np.float32(odds / 2**PRECISION)
-
-
-def write_flags(flags):
-  """Returns the bytes of a bool array; none if none of them is true.
-
-  One byte for how many in 256 are true, and a range coder.
-  """
-  flags = np.asarray(flags).reshape(-1)
-  if not flags.any():
-    return b""
-  share = int(np.clip(np.round(256 * flags.mean()), 1, 255))
-  cdf = tf.constant((8, 0, 256 - share, 256))
-  handle = tfc.create_range_encoder([], cdf)
-  handle = tfc.entropy_encode_index(
-      handle, tf.zeros(flags.shape, tf.int32), tf.constant(flags, tf.int32))
-  return bytes([share]) + tfc.entropy_encode_finalize(handle).numpy()
-
-
-def read_flags(string, count):
-  """Returns the `count` flags, a bool array, of bytes from `write_flags`.
-
-  Raises:
-    BitstreamError: if there can be none such.
-  """
-  if not string:
-    return np.zeros([count], bool)
-  share = string[0]
-  if not share:
-    raise BitstreamError("flags of which none is true")
-  cdf = tf.constant((8, 0, 256 - share, 256))
-  handle = tfc.create_range_decoder(tf.constant(string[1:]), cdf)
-  _, flags = tfc.entropy_decode_index(
-      handle, tf.zeros([count], tf.int32), [count], tf.int32)
-  return flags.numpy() > 0
 
 
 def _signs(bits):

@@ -1,11 +1,15 @@
 """Stored integer tables, and the range coder that runs on them."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
 # 16 bits instead of tfc's default 12: at a scale of 0.11 a symbol is worth
 # 0.0002 bits, which a 12-bit table rounds up to several times that.
 PRECISION = 16
+
+# Zero all but for sure: a table of one symbol would have nothing to decode.
+_CERTAIN = (PRECISION, 0, 2**PRECISION - 1, 2**PRECISION)
 
 
 class RangeTables(tf.Module):
@@ -25,12 +29,13 @@ class RangeTables(tf.Module):
         name="cdf_offset")
     self._compute = None
 
-  def build(self, make_entropy_model):
+  def build(self, make_entropy_model, certain=False):
     """Sets the tables to those that `tfc` computes.
 
     Args:
       make_entropy_model: function of no arguments to a `tfc` entropy model
         with `stateless=True` and the precision `PRECISION`; the same each time.
+      certain: whether one more table follows, of a symbol zero that is sure.
     """
 
     if self._compute is None:
@@ -43,7 +48,11 @@ class RangeTables(tf.Module):
         return entropy_model.cdf, entropy_model.cdf_offset
 
       self._compute = tables.get_concrete_function()
-    self.assign(*self._compute())
+    cdf, offset = self._compute()
+    if certain:
+      cdf = tf.concat([cdf, _CERTAIN], axis=0)
+      offset = tf.concat([offset, [0]], axis=0)
+    self.assign(cdf, offset)
 
   def assign(self, cdf, cdf_offset):
     """Sets the tables.
@@ -109,3 +118,16 @@ class RangeTables(tf.Module):
       raise RuntimeError(
           "This model has no range coding tables yet: call `fix_tables()` "
           "after training, or load a saved model.")
+
+
+class ConstantTables(RangeTables):
+  """Tables that are the same for all weights, so that no file holds them.
+
+  Args:
+    cdf, cdf_offset: see `RangeTables.assign`.
+  """
+
+  def __init__(self, cdf, cdf_offset):
+    tf.Module.__init__(self)
+    self.cdf, self.cdf_offset = (
+        np.asarray(value, np.int32) for value in (cdf, cdf_offset))

@@ -5,7 +5,7 @@ import time
 
 import tensorflow as tf
 
-from tfc_models.entropy_models import digest
+from tfc_models.entropy_models import StringReader
 from tfc_models.ops import wavefront
 
 
@@ -22,22 +22,24 @@ def measure(codec, strings, shape, side, repeat):
     all sites at once, "range coder" for all symbols at once, "overhead", what the
     steps cost beyond that, and "total".
   """
-  strings, _ = digest.split(strings)
+  reader = StringReader(strings)
+  source = reader.take(codec.codec)
   height, width = shape[:2]
   network = codec.network
-  _, indexes = codec.walk(strings, shape, side)
+  _, evidence = codec.walk(reader, source, shape, side)
   sites = tf.reshape(side, [len(side), height * width, side.shape[-1]])
   contexts = tf.zeros([
       len(side), height * width, len(network.offsets) * network.depth])
   predict = tf.function(lambda contexts, sites: network.at_sites(
-      network.site_weights(), contexts, sites)[0])
-  total = _seconds(lambda: codec.walk(strings, shape, side), repeat)
+      contexts, sites, None, network.site_weights())[0])
+  total = _seconds(lambda: codec.walk(reader, source, shape, side), repeat)
   arithmetic = _seconds(lambda: predict(contexts, sites), repeat)
   # The same symbols: the tables are in the order in which the walk reads them.
   coder = _seconds(
-      lambda: codec.codec.tables.decode(strings, indexes), repeat)
+      lambda: codec.codec.tables.decode(source, evidence), repeat)
   return {
-      "fronts": width + wavefront.slope(network.offsets) * (height - 1),
+      "fronts": wavefront.count(
+          (height, width), wavefront.slopes(network.offsets)),
       "arithmetic": arithmetic, "range coder": coder,
       "overhead": total - arithmetic - coder, "total": total}
 

@@ -68,6 +68,9 @@ class CompressionModel(TrainableModel, abc.ABC):
   def encode(self, x, settings):
     """Returns the list of `bitstream.Chunk` of one image.
 
+    Strings are byte string tensors of one element, so that all of it traces into a
+    graph; `compress` makes bytes of them.
+
     Args:
       x: (1, H, W, 3) float in [0, 1], padded.
       settings: `Settings`.
@@ -78,8 +81,8 @@ class CompressionModel(TrainableModel, abc.ABC):
     """Returns x_hat, (1, H, W, 3) float and padded, from `encode`'s chunks.
 
     Args:
-      chunks: list of `bitstream.Chunk`.
-      header: `bitstream.Header`, sizes before padding.
+      chunks: list of `bitstream.Chunk`, their strings bytes or tensors.
+      header: `bitstream.Header`, sizes before padding, ints or scalar tensors.
 
     Raises:
       BitstreamError: if chunks are missing or too many.
@@ -138,12 +141,13 @@ class CompressionModel(TrainableModel, abc.ABC):
 
   def compress(self, image, settings=Settings()):
     """Returns the chunks of a uint8 image (H, W, 1 or 3)."""
-    return self.encode(self.to_batch(image), settings)
+    return [_written(chunk) for chunk in self.encode(self.to_batch(image), settings)]
 
   def compress_progressively(self, image, settings=Settings()):
     """Yields the chunks of `compress`, each with the uint8 image of all so far."""
     for chunk, x_hat in self.encode_progressively(self.to_batch(image), settings):
-      yield chunk, None if x_hat is None else self.to_image(x_hat, image.shape)
+      yield _written(chunk), (
+          None if x_hat is None else self.to_image(x_hat, image.shape))
 
   def decompress(self, chunks, header):
     """Returns the uint8 image (H, W, 1 or 3) that `compress` coded."""
@@ -199,7 +203,7 @@ def latent_chunk(strings):
   Args:
     strings: list of (1,) byte string tensors, in the order of `latents`.
   """
-  return Chunk(LATENT, 0, tuple(string.numpy()[0] for string in strings))
+  return Chunk(LATENT, 0, tuple(strings))
 
 
 def latent_strings(chunks, count):
@@ -213,4 +217,16 @@ def latent_strings(chunks, count):
     raise BitstreamError(
         f"the stream holds {[len(c.strings) for c in latents]} latent "
         f"strings, its model needs one chunk of {count}")
-  return [tf.constant([string]) for string in latents[0].strings]
+  return [as_tensor(string) for string in latents[0].strings]
+
+
+def as_tensor(string):
+  """Returns a string of a chunk, bytes or a tensor, as a tensor, (1,)."""
+  return tf.reshape(tf.convert_to_tensor(string), [1])
+
+
+def _written(chunk):
+  """Returns a chunk whose strings are bytes."""
+  return chunk._replace(strings=tuple(
+      string if isinstance(string, bytes) else string.numpy()[0]
+      for string in chunk.strings))

@@ -28,9 +28,9 @@ _CODE_LIMIT = 127
 # Smaller ones are not worth two arrays.
 _SMALLEST_KERNEL = 1024
 
-# Children of a Keras model that are not part of the codec.
+# Children that are not part of the codec, or another name of its parts.
 _NOT_WEIGHTS = frozenset([
-    "keras_api", "means", "moving_average", "optimizer", "optimizers"])
+    "keras_api", "latent_codec", "means", "moving_average", "optimizer", "optimizers"])
 
 
 def variables_by_path(model):

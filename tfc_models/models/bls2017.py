@@ -2,44 +2,15 @@
 
 from tfc_models import registry
 from tfc_models.entropy_models import FactorizedCodec
-from tfc_models.modeling import base
-from tfc_models.modeling.settings import EVALUATION, Settings
+from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.transforms import gdn_conv
 
 
-class FactorizedPrior(base.CompressionModel):
-  """Codes y under one density per channel.
+@registry.register("bls2017")
+class BLS2017(TransformModel):
+  """The three stage network: 9x9 down by 4, then 5x5 down by 2 twice.
 
       x -> analysis -> y -> round -> [y string] -> y_hat -> synthesis -> x_hat
-  """
-
-  downsampling_factor = 16
-  latents = ("y",)
-
-  def __init__(self, analysis_transform, synthesis_transform, latent_depth):
-    super().__init__()
-    self.analysis_transform = analysis_transform
-    self.synthesis_transform = synthesis_transform
-    self.y_codec = FactorizedCodec(latent_depth, name="y")
-
-  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
-    y = self.analysis_transform(x)  # (B, H/16, W/16, M)
-    y_hat, y_bits = self.y_codec(y, noise=context.noise)
-    return base.ModelOutput(self.synthesis_transform(y_hat), {"y": y_bits})
-
-  def encode(self, x, settings):
-    y_string, _ = self.y_codec.compress(self.analysis_transform(x))
-    return [base.latent_chunk([y_string])]
-
-  def decode(self, chunks, header):
-    (y_string,) = base.latent_strings(chunks, 1)
-    shape = self.latent_shape(header, 16, self.y_codec.num_channels)
-    return self.synthesis_transform(self.y_codec.decompress(y_string, shape))
-
-
-@registry.register("bls2017")
-class BLS2017(FactorizedPrior):
-  """The three stage network: 9x9 down by 4, then 5x5 down by 2 twice.
 
   Args:
     num_filters: N in the paper, width of all layers and of y.
@@ -50,15 +21,17 @@ class BLS2017(FactorizedPrior):
     linear; no GDN next to y, as in the authors' later code.
   """
 
+  downsampling_factor = 16
+
   def __init__(self, *, num_filters=128):
     super().__init__(
         gdn_conv.analysis([num_filters] * 3, [9, 5, 5], [4, 2, 2]),
         gdn_conv.synthesis([num_filters] * 2 + [3], [5, 5, 9], [2, 2, 4]),
-        num_filters)
+        FactorizedCodec(num_filters, name="y"), 16, num_filters)
 
 
 @registry.register("bmshj2018-factorized")
-class BMSHJ2018Factorized(FactorizedPrior):
+class BMSHJ2018Factorized(TransformModel):
   """The four stage network that the field's curves named "Balle 2017" show.
 
   Args:
@@ -69,8 +42,10 @@ class BMSHJ2018Factorized(FactorizedPrior):
     with a scale hyperprior", ICLR 2018, arXiv:1802.01436, the baseline.
   """
 
+  downsampling_factor = 16
+
   def __init__(self, *, num_filters=128, latent_depth=192):
     super().__init__(
         gdn_conv.analysis_5x5(num_filters, latent_depth),
         gdn_conv.synthesis_5x5(num_filters),
-        latent_depth)
+        FactorizedCodec(latent_depth, name="y"), 16, latent_depth)

@@ -1,20 +1,24 @@
 """Scale hyperprior (Balle et al., ICLR 2018, arXiv:1802.01436)."""
 
+import functools
+
 import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.entropy_models import (
     SYMBOL_LIMIT,
+    FactorizedCodec,
     GaussianCodec,
+    HyperpriorCodec,
     integer_bits,
     params_from_integers,
 )
-from tfc_models.models.families.hyperprior import Hyperprior
-from tfc_models.transforms import hyper
+from tfc_models.models.families.transform_model import TransformModel
+from tfc_models.transforms import gdn_conv, hyper
 
 
 @registry.register("bmshj2018-hyperprior")
-class ScaleHyperprior(Hyperprior):
+class ScaleHyperprior(TransformModel):
   """Codes y under N(0, sigma), with sigma predicted from the side latent z.
 
       x -> analysis -> y -------> round -> [y string] -> y_hat -> synthesis
@@ -32,17 +36,18 @@ class ScaleHyperprior(Hyperprior):
   Departs: see `transforms.hyper.synthesis`.
   """
 
+  downsampling_factor = 64  # 16 down to y, 4 more down to z.
+
   def __init__(self, *, num_filters=128, latent_depth=192, exact=True):
-    super().__init__(num_filters, latent_depth)
-    self.hyper_analysis_transform = hyper.analysis(num_filters)
-    self.hyper_synthesis_transform = hyper.synthesis(
-        (num_filters, num_filters), integer_bits(latent_depth, means=False),
-        SYMBOL_LIMIT, exact)
-    self.y_codec = GaussianCodec(name="y")
-
-  def _hyper_analyze(self, y):
-    return self.hyper_analysis_transform(tf.abs(y))
-
-  def _params(self, z_hat):
-    return params_from_integers(
-        self.hyper_synthesis_transform(z_hat), means=False)
+    hyper_analysis = hyper.analysis(num_filters)
+    codec = HyperpriorCodec(
+        lambda y: hyper_analysis(tf.abs(y)),
+        hyper.synthesis(
+            (num_filters, num_filters), integer_bits(latent_depth, means=False),
+            SYMBOL_LIMIT, exact),
+        FactorizedCodec(num_filters), GaussianCodec(), num_filters,
+        functools.partial(params_from_integers, means=False))
+    super().__init__(
+        gdn_conv.analysis_5x5(num_filters, latent_depth),
+        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth)
+    self.hyper_analysis_transform = hyper_analysis

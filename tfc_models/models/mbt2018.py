@@ -1,19 +1,25 @@
 """Mean-scale hyperprior and joint prior (Minnen et al., NeurIPS 2018)."""
 
+import functools
+
 from tfc_models import registry
 from tfc_models.entropy_models import (
     SYMBOL_LIMIT,
     AutoregressiveCodec,
+    FactorizedCodec,
     GaussianCodec,
+    HyperpriorCodec,
     integer_bits,
     params_from_integers,
 )
-from tfc_models.models.families.hyperprior import Hyperprior
-from tfc_models.transforms import context, hyper
+from tfc_models.models.families.transform_model import TransformModel
+from tfc_models.transforms import context, gdn_conv, hyper
+
+_to_params = functools.partial(params_from_integers, means=True)
 
 
 @registry.register("mbt2018-mean")
-class MeanScaleHyperprior(Hyperprior):
+class MeanScaleHyperprior(TransformModel):
   """Codes y under N(mu, sigma), both predicted from the side latent z.
 
       x -> analysis -> y - mu -> round -> [y string] -> + mu -> synthesis
@@ -35,24 +41,25 @@ class MeanScaleHyperprior(Hyperprior):
     2020, arXiv:2007.08739; the paper's sees noise.
   """
 
+  downsampling_factor = 64  # 16 down to y, 4 more down to z.
+
   def __init__(self, *, num_filters=128, latent_depth=192, exact=True,
                fixed_grid=False):
-    super().__init__(num_filters, latent_depth)
-    self.hyper_analysis_transform = hyper.analysis(
-        num_filters, activation="leaky_relu")
-    self.hyper_synthesis_transform = hyper.synthesis(
-        (latent_depth, latent_depth * 3 // 2),
-        integer_bits(latent_depth, means=True), SYMBOL_LIMIT, exact)
-    self.y_codec = GaussianCodec(
-        name="y", reconstruction="round", fixed_grid=fixed_grid)
-
-  def _params(self, z_hat):
-    return params_from_integers(
-        self.hyper_synthesis_transform(z_hat), means=True)
+    codec = HyperpriorCodec(
+        hyper.analysis(num_filters, activation="leaky_relu"),
+        hyper.synthesis(
+            (latent_depth, latent_depth * 3 // 2),
+            integer_bits(latent_depth, means=True), SYMBOL_LIMIT, exact),
+        FactorizedCodec(num_filters),
+        GaussianCodec(reconstruction="round", fixed_grid=fixed_grid),
+        num_filters, _to_params)
+    super().__init__(
+        gdn_conv.analysis_5x5(num_filters, latent_depth),
+        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth)
 
 
 @registry.register("mbt2018")
-class JointHyperprior(Hyperprior):
+class JointHyperprior(TransformModel):
   """Codes y under N(mu, sigma), both predicted from z and from y before it.
 
       x -> analysis -> y - mu -> round -> [y string] -> + mu -> synthesis
@@ -74,22 +81,25 @@ class JointHyperprior(Hyperprior):
     `entropy_models.AutoregressiveCodec`.
   """
 
+  downsampling_factor = 64
+
   def __init__(self, *, num_filters=192, latent_depth=192, exact=True,
                fixed_grid=False):
-    super().__init__(num_filters, latent_depth)
-    self.hyper_analysis_transform = hyper.analysis(
-        num_filters, activation="leaky_relu")
-    self.hyper_synthesis_transform = hyper.synthesis(
-        (latent_depth, latent_depth * 3 // 2), [4] * (2 * latent_depth),
-        SYMBOL_LIMIT, exact, activation="clip")
-    self.context_network = context.ContextNetwork(
+    network = context.ContextNetwork(
         latent_depth, integer_bits(latent_depth, means=True), context_size=5,
         context_width=2 * latent_depth,
         widths=(latent_depth * 10 // 3, latent_depth * 8 // 3), exact=exact)
-    self.y_codec = AutoregressiveCodec(
-        GaussianCodec(name="y", reconstruction="round", fixed_grid=fixed_grid),
-        self.context_network,
-        lambda outputs: params_from_integers(outputs, means=True))
-
-  def _params(self, z_hat):
-    return self.hyper_synthesis_transform(z_hat)
+    codec = HyperpriorCodec(
+        hyper.analysis(num_filters, activation="leaky_relu"),
+        hyper.synthesis(
+            (latent_depth, latent_depth * 3 // 2), [4] * (2 * latent_depth),
+            SYMBOL_LIMIT, exact, activation="clip"),
+        FactorizedCodec(num_filters),
+        AutoregressiveCodec(
+            GaussianCodec(reconstruction="round", fixed_grid=fixed_grid), network,
+            _to_params),
+        num_filters)
+    super().__init__(
+        gdn_conv.analysis_5x5(num_filters, latent_depth),
+        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth)
+    self.context_network = network

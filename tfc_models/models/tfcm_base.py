@@ -20,8 +20,10 @@ from tfc_models import registry
 from tfc_models.entropy_models import (
     SYMBOL_LIMIT,
     FactorizedCodec,
+    GainCodec,
     GaussianCodec,
     GaussianParams,
+    HyperpriorCodec,
     index_from_scale,
     integer_bits,
     params_from_integers,
@@ -33,8 +35,7 @@ from tfc_models.layers import (
     ScaledConv2D,
     ScaledConv2DTranspose,
 )
-from tfc_models.modeling import base
-from tfc_models.modeling.settings import EVALUATION, Settings
+from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.ops.graph import Graph
 
 BLOCK = 8
@@ -47,7 +48,7 @@ _INDEX_UNIT = 8.0
 
 
 @registry.register("tfcm-base")
-class TfcmBase(base.CompressionModel):
+class TfcmBase(TransformModel):
   """Codes lapped transform coefficients y under N(mu, sigma) given z.
 
       x -> lapped KLT -> + residual -> y - mu -> round -> [y string]
@@ -68,23 +69,30 @@ class TfcmBase(base.CompressionModel):
   """
 
   downsampling_factor = 32  # 8 down to y, 4 more down to z.
-  latents = ("z", "y")
 
   def __init__(self, *, width=128, analysis_blocks=1, synthesis_blocks=2,
                hyper_width=96, hyper_depth=64, distortion_weight=0.0,
                exact=False):
-    super().__init__()
     relu = tf.nn.leaky_relu
-    self.analysis_transform = ScaledConv2D(
-        DEPTH, KERNEL, BLOCK, rate=1.0, name="analysis_transform")
+    # Narrow from the start: z begins near zero and would pay for the width.
+    z_codec = FactorizedCodec(
+        hyper_depth, name="z", reconstruction="round", init_scale=2.0)
+    y_codec = GaussianCodec(
+        name="y", reconstruction="round", distortion_weight=distortion_weight)
+    super().__init__(
+        ScaledConv2D(DEPTH, KERNEL, BLOCK, rate=1.0, name="analysis_transform"),
+        ScaledConv2DTranspose(3, KERNEL, BLOCK, rate=1.0, name="synthesis_transform"),
+        HyperpriorCodec(
+            lambda y: self._hyper_analyze(y), lambda z_hat: self._params(z_hat),
+            z_codec, GainCodec(y_codec, lambda: self.gain), hyper_depth),
+        BLOCK, DEPTH)
+    self.y_codec = y_codec
     self.analysis_blocks = [
         ResidualBlock(width, DEPTH, name=f"analysis_block_{i}")
         for i in range(analysis_blocks)]
     self.synthesis_blocks = [
         ResidualBlock(width, DEPTH, name=f"synthesis_block_{i}")
         for i in range(synthesis_blocks)]
-    self.synthesis_transform = ScaledConv2DTranspose(
-        3, KERNEL, BLOCK, rate=1.0, name="synthesis_transform")
     self.hyper_analysis_transform = tf.keras.Sequential([
         ScaledConv2D(hyper_width, 1, activation=relu, name="conv_0"),
         ScaledConv2D(hyper_width, 5, 2, activation=relu, name="conv_1"),
@@ -92,7 +100,7 @@ class TfcmBase(base.CompressionModel):
     ], name="hyper_analysis_transform")
     self.hyper_synthesis_transform = (
         _exact_hyper_synthesis if exact else _hyper_synthesis)(hyper_width)
-    self.synthesize = Graph(self._synthesize)
+    self._synthesis_graph = Graph(self._synthesize)
     # Set by `prepare`: the step of the KLT on the 0..255 scale; what brings
     # each channel of y near unit variance for the networks.
     self.step = self._constant("step", 32.0)
@@ -104,34 +112,6 @@ class TfcmBase(base.CompressionModel):
       self.index_offset = tf.Variable(
           0, trainable=False, dtype=tf.int32, name="index_offset")
     self.exact = exact
-    # Narrow from the start: z begins near zero and would pay for the width.
-    self.z_codec = FactorizedCodec(
-        hyper_depth, name="z", reconstruction="round", init_scale=2.0)
-    self.y_codec = GaussianCodec(
-        name="y", reconstruction="round", distortion_weight=distortion_weight)
-
-  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
-    y = self._analyze(x)  # (B, H/8, W/8, 192)
-    z = self._hyper_analyze(y)  # (B, H/32, W/32, hyper_depth)
-    z_hat, z_bits = self.z_codec(z, noise=context.noise)
-    y_hat, y_bits = self.y_codec(
-        self.gain * y, self._params(z_hat), noise=context.noise)
-    return base.ModelOutput(
-        self.synthesize(y_hat), {"z": z_bits, "y": y_bits})
-
-  def encode(self, x, settings):
-    y = self._analyze(x)
-    z_string, z_hat = self.z_codec.compress(self._hyper_analyze(y))
-    y_string, _ = self.y_codec.compress(self.gain * y, self._params(z_hat))
-    return [base.latent_chunk([z_string, y_string])]
-
-  def decode(self, chunks, header):
-    z_string, y_string = base.latent_strings(chunks, 2)
-    z_hat = self.z_codec.decompress(
-        z_string, self.latent_shape(header, 32, self.z_codec.num_channels))
-    params = self._params(z_hat)
-    y_hat = self.y_codec.decompress(y_string, params.loc.shape[1:], params)
-    return self.synthesize(y_hat)
 
   def prepare(self, images, lmbda):
     """Starts as the KLT codec whose step minimises the loss at high rate.
@@ -175,15 +155,17 @@ class TfcmBase(base.CompressionModel):
   def _constant(self, name, value):
     return tf.Variable(value, trainable=False, dtype=tf.float32, name=name)
 
-  def _analyze(self, x):
+  def analyze(self, x):
     """x to y in units of `step`."""
     y = self.analysis_transform((x - 0.5) * (255.0 / self.step))
     for block in self.analysis_blocks:
       y += block(self.normalizer * y)
     return y
 
-  def _synthesize(self, y_hat):
-    y = y_hat / self.gain
+  def synthesize(self, y_hat):
+    return self._synthesis_graph(y_hat)
+
+  def _synthesize(self, y):
     for block in self.synthesis_blocks:
       y += block(self.normalizer * y)
     return self.synthesis_transform(y) * (self.step / 255.0) + 0.5

@@ -3,8 +3,15 @@
 With a causal 5x5 mask a site depends on the rows above as far as two columns to
 the right, and on its own row to the left. All sites of equal `column + 3 * row` are
 then independent of each other: W + 3 (H - 1) fronts instead of W * H steps, at the
-same probabilities.
+same probabilities. With a context of channels too, sites are single elements, and
+fronts have equal `column + s * row + t * channel`.
+
+Offsets are (row, column), or (channel, row, column); the slopes belong to all axes but
+the last, (s,) or (t, s).
 """
+
+import itertools
+import math
 
 import tensorflow as tf
 
@@ -15,45 +22,96 @@ def causal_offsets(size):
   The rows above, and what is left of the site in its own row: mask "A" of van den
   Oord, Kalchbrenner, Kavukcuoglu, "Pixel recurrent neural networks", ICML 2016.
   """
-  half = size // 2
-  return [
-      (row, column) for row in range(-half, 1) for column in range(-half, half + 1)
-      if row < 0 or column < 0]
+  return _before((size, size))
 
 
-def slope(offsets):
-  """Returns the least s for which sites of equal column + s * row are independent.
+def causal_offsets_3d(size):
+  """Returns the (channel, row, column) offsets of a causal mask of `size` taps a side.
+
+  Source: Mentzer et al., CVPR 2018, arXiv:1801.04260, section 3.4.
+  """
+  return _before((size, size, size))
+
+
+def _before(sizes):
+  """Returns the offsets in a window that come before its middle, in raster order."""
+  window = itertools.product(*(
+      range(-(size // 2), size // 2 + 1) for size in sizes))
+  return [offset for offset in window if offset < (0,) * len(sizes)]
+
+
+def slopes(offsets):
+  """Returns the least slopes for which the sites of a front are independent.
+
+  Args:
+    offsets: list of tuples of one length, not empty.
 
   Raises:
     ValueError: if an offset is not before its site in raster order.
   """
-  least = 0
-  for row, column in offsets:
-    if row > 0 or row == 0 and column >= 0:
-      raise ValueError(
-          f"The offset {(row, column)} does not come before its site.")
-    if row < 0:
-      # The front of the neighbour must be earlier: column + s * row < 0.
-      least = max(least, column // -row + 1)
-  return least
+  axes = len(offsets[0])
+  for offset in offsets:
+    if tuple(offset) >= (0,) * axes:
+      raise ValueError(f"The offset {tuple(offset)} does not come before its site.")
+  found = ()  # From the last axis but one to the first.
+  for axis in range(axes - 2, -1, -1):
+    least = 0
+    for offset in offsets:
+      if offset[axis] < 0 and not any(offset[:axis]):
+        # The front of the neighbour must be earlier.
+        rest = _front(offset[axis + 1:], found)
+        least = max(least, rest // -offset[axis] + 1)
+    found = (least, *found)
+  return found
 
 
-def fronts(height, width, step):
+def _front(offset, of_axes):
+  """Returns column + slopes * the other coordinates."""
+  *others, column = offset
+  return column + sum(a * b for a, b in zip(of_axes, others))
+
+
+def delays(offsets, of_axes):
+  """Returns how many fronts earlier each neighbour is, a list of positive ints."""
+  return [-_front(offset, of_axes) for offset in offsets]
+
+
+def count(sizes, of_axes):
+  """Returns how many fronts a latent of `sizes` has."""
+  return 1 + _front([size - 1 for size in sizes], of_axes)
+
+
+def fronts(sizes, of_axes):
   """Returns the sites in the order of their fronts.
 
   Args:
-    height, width: of the latent, scalars.
-    step: of `slope`.
+    sizes: of the axes of the latent, ints or scalar tensors.
+    of_axes: slopes, see `slopes`.
 
   Returns:
-    rows, columns: (height * width,) int32, front by front, top to bottom within.
+    sites: (N,) int32, numbers of the sites in raster order, front by front, in
+      raster order within.
     splits: (number of fronts + 1,) int32; front t is splits[t]:splits[t + 1].
   """
-  row = tf.repeat(tf.range(height), width)
-  column = tf.tile(tf.range(width), [height])
-  number = column + step * row
+  coordinates = tf.meshgrid(*(tf.range(size) for size in sizes), indexing="ij")
+  number = tf.reshape(_front(coordinates, of_axes), [-1])
   order = tf.argsort(number, stable=True)
-  counts = tf.math.bincount(
-      number, minlength=width + step * (height - 1))
-  splits = tf.concat([[0], tf.cumsum(counts)], axis=0)
-  return tf.gather(row, order), tf.gather(column, order), splits
+  counts = tf.math.bincount(number, minlength=count(sizes, of_axes))
+  return order, tf.concat([[0], tf.cumsum(counts)], axis=0)
+
+
+def lines(sizes, margins):
+  """Returns the sizes of all axes but the last, with margins before and after them."""
+  return [size + 2 * margin for size, margin in zip(sizes[:-1], margins)]
+
+
+def margins(offsets):
+  """Returns how far neighbours lie outside along all axes but the last."""
+  return [
+      max(abs(offset[axis]) for offset in offsets)
+      for axis in range(len(offsets[0]) - 1)]
+
+
+def volume(sizes):
+  """Returns the product of sizes, an int or a scalar tensor."""
+  return math.prod(sizes)

@@ -4,12 +4,13 @@ import tensorflow as tf
 
 from tfc_models.layers import ACTIVATION_LIMIT, ExactContextConv2D, ExactConv2D
 from tfc_models.ops import quantize, wavefront
+from tfc_models.transforms.causal import CausalNetwork
 
 # The context sees y_hat in units of 1/8, clipped to what 8 bits hold: +-31.9.
 _CONTEXT_BITS = 3
 
 
-class ContextNetwork(tf.keras.layers.Layer):
+class ContextNetwork(CausalNetwork):
   """A masked convolution of y_hat, joined with side information by 1x1 layers.
 
   All of integers, so that every machine predicts the same from the same.
@@ -26,16 +27,10 @@ class ContextNetwork(tf.keras.layers.Layer):
   Departs: integers; leaky ReLU has a slope of 1/4.
   """
 
-  # A site sees nothing of others but y_hat.
-  memory_offsets = ()
-  memory_depth = 0
-
   def __init__(self, depth, out_bits, context_size, context_width, widths,
                exact=True, name="context_network"):
-    super().__init__(name=name)
-    self.depth = depth
-    self.exact = exact
-    self.offsets = wavefront.causal_offsets(context_size)
+    super().__init__(
+        depth, wavefront.causal_offsets(context_size), exact, name)
     self.context = ExactContextConv2D(
         context_width, context_size, self.offsets, activation="clip",
         in_bits=_CONTEXT_BITS, exact=exact, name="context")
@@ -59,19 +54,12 @@ class ContextNetwork(tf.keras.layers.Layer):
     return x
 
   def site_weights(self):
-    """Returns the weights made ready for `at_sites`, a list of tuples."""
+    """See `CausalNetwork`."""
     return [layer.site_weights() for layer in (
         self.context, *self.entropy_parameters)]
 
-  def at_sites(self, weights, context, side, memory=None):
-    """Returns the same function of single sites, (B, n, len(out_bits)), and None.
-
-    Args:
-      weights: of `site_weights`.
-      context: (B, n, taps * M) of y_hat, in the order of `offsets`.
-      side: (B, n, D).
-      memory: None, since `memory_offsets` are empty.
-    """
+  def at_sites(self, context, side, memory, weights):
+    """Returns the same of single sites, see `CausalNetwork`; they leave nothing."""
     x = self.context.at_sites(self._fixed(context), weights[0])
     x = tf.concat([side, x], axis=-1)
     for layer, more in zip(self.entropy_parameters, weights[1:]):

@@ -13,11 +13,12 @@ from tfc_models.layers import (
     lstm_step,
 )
 from tfc_models.ops import wavefront
+from tfc_models.transforms.causal import CausalNetwork
 
 _CONTEXT_SIZE = 7
 
 
-class SignPredictor(tf.keras.layers.Layer):
+class SignPredictor(CausalNetwork):
   """From the signs before a site, and side information, to its log odds.
 
   The last channel of the side information is handed on behind the log odds.
@@ -26,9 +27,6 @@ class SignPredictor(tf.keras.layers.Layer):
       h = LSTM whose steps are rows: it sees x here and left of here, and its own
           hidden state in the row above at the three nearest sites
       log odds = 1x1(tanh(1x1(h)))
-
-  A network as `entropy_models.AutoregressiveCodec` takes it: what a site leaves to
-  others is x, h and the memory of the LSTM.
 
   Args:
     depth: signs of a site.
@@ -47,11 +45,9 @@ class SignPredictor(tf.keras.layers.Layer):
 
   def __init__(self, depth, width, logit_bits, tanh, sigmoid, exact=True,
                name=None):
-    super().__init__(name=name)
-    self.depth = depth
+    super().__init__(
+        depth, wavefront.causal_offsets(_CONTEXT_SIZE), exact, name)
     self.width = width
-    self.exact = exact
-    self.offsets = wavefront.causal_offsets(_CONTEXT_SIZE)
     self.memory_depth = 4 * width
     self.tanh, self.sigmoid = tanh, sigmoid
     self.context = ExactContextConv2D(
@@ -86,20 +82,12 @@ class SignPredictor(tf.keras.layers.Layer):
     return tf.concat([self.logits(self.head(hidden)), side[..., -1:]], axis=-1)
 
   def site_weights(self):
-    """Returns the weights made ready for `at_sites`, a list of tuples."""
+    """See `CausalNetwork`."""
     return [layer.site_weights() for layer in (
         self.context, self.gates, self.head, self.logits)]
 
-  def at_sites(self, weights, context, side, memory):
-    """Returns outputs for single sites, (B, n, depth + 1), and their features.
-
-    Args:
-      weights: of `site_weights`.
-      context: (B, n, taps * depth) signs, in the order of `offsets`.
-      side: (B, n, width + 1).
-      memory: (B, n, taps * memory_depth) features of the sites at
-        `memory_offsets`.
-    """
+  def at_sites(self, context, side, memory, weights):
+    """Returns the same of single sites, and their x, h and memory of the LSTM."""
     of_context, of_gates, of_head, of_logits = weights
     width = self.width
     now = tf.concat([

@@ -83,6 +83,7 @@ class BinaryRNN(tf.keras.layers.Layer):
     """
     code = tf.stop_gradient(code)
     _, bits = self.codecs[t](code, self._side(t, tf.shape(code), past), noise)
+    (bits,) = bits.values()
     return bits, self._after(t, code, past)
 
   def compress(self, code, t, past, certain=None):
@@ -95,7 +96,7 @@ class BinaryRNN(tf.keras.layers.Layer):
         are predicted, and take no bits.
 
     Returns:
-      strings, (B,); the signs; the new `Past`.
+      strings, a list; the signs; the new `Past`.
     """
     strings, code = self.codecs[t].compress(
         code, self._side(t, tf.shape(code), past, certain))
@@ -107,7 +108,7 @@ class BinaryRNN(tf.keras.layers.Layer):
     Raises:
       DesyncError: if the network came out different from the sender's.
     """
-    batch_shape = tf.concat([tf.shape(strings), shape], axis=0)
+    batch_shape = tf.stack([tf.shape(strings[0])[0], *shape])
     code = self.codecs[t].decompress(
         strings, shape, self._side(t, batch_shape, past, certain))
     return code, self._after(t, code, past)

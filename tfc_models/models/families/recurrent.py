@@ -19,6 +19,7 @@ from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.models.families.iteration_coder import BinaryRNN, Past
 from tfc_models.models.families.stopping import Tiles
 from tfc_models.ops import padding
+from tfc_models.ops.checks import require
 
 RECONSTRUCTIONS = ("one_shot", "additive", "scaled")
 
@@ -112,6 +113,7 @@ class RecurrentModel(base.CompressionModel):
     for t in range(self._count(settings)):
       code, progress = self._analyze(t, x, progress)
       code, more = self.code_codecs[t](code, noise=context.noise)
+      (more,) = more.values()
       if self.binary_rnn:
         more, past = self.binary_rnn(code, t, progress.past, context.noise)
         progress = progress._replace(past=past)
@@ -132,7 +134,7 @@ class RecurrentModel(base.CompressionModel):
           "raw_bits turns off")
     progress, image = self._start(*x.shape[1:3]), None
     for t in range(self._count(settings)):
-      flags = b""
+      flags = ""
       if t and settings.tile_psnr is not None:
         flags, tiles = progress.tiles.stop(x, image, settings.tile_psnr)
         if tiles.all():
@@ -141,12 +143,13 @@ class RecurrentModel(base.CompressionModel):
       code, progress = self._analyze(t, x, progress)
       if raw:
         strings, code = self.code_codecs[t].compress(code)
-        chunk = Chunk(ITERATION, t, (strings.numpy()[0],))
+        chunk = Chunk(ITERATION, t, tuple(strings))
       else:
         strings, code, past = self.binary_rnn.compress(
             code, t, progress.past, self._certain(progress))
         progress = progress._replace(past=past)
-        chunk = Chunk(PREDICTED_ITERATION, t, (flags, strings.numpy()[0]))
+        chunk = Chunk(
+            PREDICTED_ITERATION, t, (base.as_tensor(flags), *strings))
       image, progress = self._synthesize(t, code, progress)
       yield chunk, image
 
@@ -160,16 +163,18 @@ class RecurrentModel(base.CompressionModel):
     shape = self.latent_shape(header, self.code_factor, self.code_depth)
     progress = self._start(*(side * self.code_factor for side in shape[:2]))
     for t, chunk in enumerate(self._iterations(chunks)):
-      *flags, string = chunk.strings
-      strings = tf.constant([string])
+      *flags, strings = map(base.as_tensor, chunk.strings)
       if chunk.type == ITERATION:
-        code = self.code_codecs[t].decompress(strings, shape)
+        code = self.code_codecs[t].decompress([strings], shape)
       else:
-        if t == 0 and flags[0]:
-          raise BitstreamError("tiles stop before the first iteration")
-        progress = progress._replace(tiles=progress.tiles.read(flags[0]))
+        flags = flags[0][0]
+        if t == 0:
+          require(tf.strings.length(flags) == 0, BitstreamError,
+                  "tiles stop before the first iteration")
+        else:
+          progress = progress._replace(tiles=progress.tiles.read(flags))
         code, past = self.binary_rnn.decompress(
-            strings, t, shape, progress.past, self._certain(progress))
+            [strings], t, shape, progress.past, self._certain(progress))
         progress = progress._replace(past=past)
       image, progress = self._synthesize(t, code, progress)
       yield image
@@ -206,7 +211,7 @@ class RecurrentModel(base.CompressionModel):
     x_hat, states = self._run(t, decoder, code, progress.decoder, progress)
     if self.reconstruction != "one_shot" and progress.x_hat is not None:
       x_hat = progress.x_hat + x_hat / progress.gain
-    if progress.tiles and progress.tiles.any():
+    if progress.is_coding and progress.x_hat is not None:
       x_hat = tf.where(progress.tiles.spread(), progress.x_hat, x_hat)
     progress = progress._replace(
         x_hat=x_hat, decoder=states, gain=self._gain(x_hat))
@@ -214,9 +219,10 @@ class RecurrentModel(base.CompressionModel):
 
   def _run(self, t, network, x, states, progress):
     """Returns what a network makes of its inputs and states in iteration t."""
+    park = progress.is_coding and tf.executing_eagerly()
     for _ in range(self.extra_passes(t)):
-      _, states = network(x, states, park=progress.is_coding)
-    return network(x, states, park=progress.is_coding)
+      _, states = network(x, states, park=park)
+    return network(x, states, park=park)
 
   def extra_passes(self, t):
     """Returns how often networks see the inputs of iteration t for their state."""
@@ -229,8 +235,8 @@ class RecurrentModel(base.CompressionModel):
     return self.residual_scale
 
   def _certain(self, progress):
-    """Returns the sites of the code that take no bits; None if all do."""
-    return progress.tiles.spread(self.code_factor) if progress.tiles.any() else None
+    """Returns the sites of the code that take no bits, (1, H, W, 1) bool."""
+    return progress.tiles.spread(self.code_factor)
 
   def _count(self, settings):
     """Returns how many iterations are asked for."""

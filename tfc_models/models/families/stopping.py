@@ -2,12 +2,12 @@
 
 import dataclasses
 
-import numpy as np
 import tensorflow as tf
 
 from tfc_models import metrics
 from tfc_models.entropy_models import read_flags, write_flags
 from tfc_models.errors import BitstreamError
+from tfc_models.ops.checks import require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Tiles:
   """Which tiles have stopped.
 
   Attributes:
-    stopped: (H, W) bool.
+    stopped: (H, W) bool tensor.
     side: of a tile, in pixels.
 
   Source: Johnston et al., CVPR 2018, arXiv:1703.10114, section 3.3.
@@ -23,21 +23,17 @@ class Tiles:
     so that prefixes of a file stay files.
   """
 
-  stopped: np.ndarray
+  stopped: tf.Tensor
   side: int
 
   @classmethod
   def of(cls, height, width, side):
     """Returns the tiles of an image, none of them stopped."""
-    return cls(np.zeros([height // side, width // side], bool), side)
-
-  def any(self):
-    """Returns whether one has stopped."""
-    return bool(self.stopped.any())
+    return cls(tf.zeros([height // side, width // side], tf.bool), side)
 
   def all(self):
-    """Returns whether all have."""
-    return bool(self.stopped.all())
+    """Returns whether all have stopped, a scalar."""
+    return tf.reduce_all(self.stopped)
 
   def stop(self, x, x_hat, psnr):
     """Stops those that have as many dB.
@@ -47,15 +43,15 @@ class Tiles:
       psnr: dB.
 
     Returns:
-      bytes that say which, and the new `Tiles`.
+      bytes that say which, a scalar string, and the new `Tiles`.
     """
     height, width = self.stopped.shape
     error = tf.square(x - tf.clip_by_value(x_hat, 0.0, 1.0))
     error = tf.reduce_mean(
         tf.reshape(error, [height, self.side, width, self.side, 3]),
         axis=(1, 3, 4))
-    reached = metrics.psnr_from_mse(255.0**2 * error).numpy() >= psnr
-    flags = write_flags(reached[~self.stopped])
+    reached = metrics.psnr_from_mse(255.0**2 * error) >= psnr
+    flags = write_flags(tf.boolean_mask(reached, ~self.stopped))
     return flags, dataclasses.replace(self, stopped=self.stopped | reached)
 
   def read(self, flags):
@@ -64,15 +60,15 @@ class Tiles:
     Raises:
       BitstreamError: if they can say nothing.
     """
-    if not flags:
-      return self
-    stopped = self.stopped.copy()
-    if stopped.all():
-      raise BitstreamError("tiles stop that have stopped before")
-    stopped[~stopped] = read_flags(flags, np.sum(~stopped))
-    return dataclasses.replace(self, stopped=stopped)
+    going = tf.where(~self.stopped)
+    require(
+        (tf.strings.length(flags) == 0) | (tf.shape(going)[0] > 0), BitstreamError,
+        "tiles stop that have stopped before")
+    return dataclasses.replace(self, stopped=tf.tensor_scatter_nd_update(
+        self.stopped, going, read_flags(flags, tf.shape(going)[0])))
 
   def spread(self, factor=1):
     """Returns (1, H, W, 1) bool of the sites that lie `factor` pixels apart."""
     times = self.side // factor
-    return self.stopped.repeat(times, axis=0).repeat(times, axis=1)[None, ..., None]
+    spread = tf.repeat(tf.repeat(self.stopped, times, axis=0), times, axis=1)
+    return spread[None, ..., None]

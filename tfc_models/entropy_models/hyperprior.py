@@ -1,0 +1,71 @@
+"""A latent codec around two: a side latent says what the other looks like."""
+
+import tensorflow as tf
+
+from tfc_models.entropy_models.base import LatentCodec
+
+
+class HyperpriorCodec(LatentCodec):
+  """Codes z = analysis(y), then y given to_params(synthesis(z_hat)).
+
+  Either codec may itself be a hyperprior, a split, or autoregressive.
+
+  Args:
+    analysis: function of y, (B, H, W, C), to z, `factor` times smaller.
+    synthesis: function of z_hat to outputs the size of y. Whatever of them selects
+      a table must be equal on every machine, see `layers.exact`.
+    z_codec: `LatentCodec` without params.
+    y_codec: `LatentCodec`.
+    depth: channels of z.
+    to_params: from outputs to the params of `y_codec`; by default as they are.
+    factor: how much smaller z is a side.
+
+  Source: Balle, Minnen, Singh, Hwang, Johnston, ICLR 2018, arXiv:1802.01436,
+    section 3.
+  """
+
+  def __init__(self, analysis, synthesis, z_codec: LatentCodec,
+               y_codec: LatentCodec, depth: int, to_params=None, factor: int = 4):
+    super().__init__(f"{y_codec.name}_hyperprior", y_codec.reconstruction)
+    self.analysis = analysis
+    self.synthesis = synthesis
+    self.z_codec = z_codec
+    self.y_codec = y_codec
+    self.depth = depth
+    self.to_params = to_params
+    self.factor = factor
+
+  def leaves(self):
+    return [*self.z_codec.leaves(), *self.y_codec.leaves()]
+
+  def parts(self):
+    networks = {"hyper_analysis_transform": self.analysis,
+                "hyper_synthesis_transform": self.synthesis}
+    return {
+        **{name: network for name, network in networks.items()
+           if isinstance(network, tf.Module)},
+        "z_codec": self.z_codec, "y_codec": self.y_codec}
+
+  def params_of(self, z_hat):
+    """Returns the params of `y_codec`."""
+    outputs = self.synthesis(z_hat)
+    return self.to_params(outputs) if self.to_params else outputs
+
+  def __call__(self, y, params=None, noise=None):
+    z_hat, z_bits = self.z_codec(self.analysis(y), noise=noise)
+    y_hat, y_bits = self.y_codec(y, self.params_of(z_hat), noise)
+    return y_hat, {**z_bits, **y_bits}
+
+  def symbols(self, y, params=None):
+    z_coded, z_hat = self.z_codec.symbols(self.analysis(y))
+    y_coded, y_hat = self.y_codec.symbols(y, self.params_of(z_hat))
+    return [*z_coded, *y_coded], y_hat
+
+  def decode(self, reader, shape, params=None):
+    height, width, _ = shape
+    z_hat = self.z_codec.decode(
+        reader, (height // self.factor, width // self.factor, self.depth))
+    return self.y_codec.decode(reader, shape, self.params_of(z_hat))
+
+  def fix_tables(self):
+    """Does nothing: the codecs inside have the tables."""
