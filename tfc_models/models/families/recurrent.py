@@ -132,7 +132,7 @@ class RecurrentModel(base.CompressionModel):
       raise UsageError(
           "tile_psnr needs the entropy coder, which this model lacks or "
           "raw_bits turns off")
-    progress, image = self._start(*x.shape[1:3]), None
+    progress, image = self._start(*tf.unstack(tf.shape(x)[1:3])), None
     for t in range(self._count(settings)):
       flags = ""
       if t and settings.tile_psnr is not None:
