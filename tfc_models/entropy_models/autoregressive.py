@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfc_models.entropy_models.base import Coded, LatentCodec
 from tfc_models.entropy_models.neighbours import Neighbours
 from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
-from tfc_models.ops import wavefront
+from tfc_models.ops import probe, wavefront
 
 
 class AutoregressiveCodec(LatentCodec):
@@ -62,17 +62,20 @@ class AutoregressiveCodec(LatentCodec):
 
   def symbols(self, y, params=None):
     sites, side = self._as_sites(y), params
-    if self._sees_all():
-      coded, y_hat = self._symbols_at_once(sites, side)
-    else:
-      coded, y_hat = self._as_graph(self._symbols, sites, side)
-    return [coded], self._as_latent(y_hat)
+    with probe.span("entropy coding"):
+      if self._sees_all():
+        coded, y_hat = self._symbols_at_once(sites, side)
+      else:
+        coded, y_hat = self._as_graph(self._symbols, sites, side)
+      return [coded], self._as_latent(y_hat)
 
   def decode(self, reader, shape, params=None):
-    source = reader.take(self.codec)
-    y_hat, evidence = self.walk(reader, source, shape, params)
-    reader.check(self.codec, evidence)
-    return y_hat
+    with probe.span("entropy coding"):
+      source = reader.take(self.codec)
+      probe.note("walk", (self, reader, source, shape, params))
+      y_hat, evidence = self.walk(reader, source, shape, params)
+      reader.check(self.codec, evidence)
+      return y_hat
 
   def walk(self, reader, source, shape, side):
     """Decodes what a reader has taken.

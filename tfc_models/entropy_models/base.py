@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional
 import tensorflow as tf
 
 from tfc_models.entropy_models.reading import StringReader, SymbolReader
+from tfc_models.ops import probe
 
 # What the decoder network is fed in training.
 RECONSTRUCTIONS = ("noise", "round")
@@ -108,7 +109,8 @@ class LatentCodec(tf.Module, abc.ABC):
       list of strings, (B,) bytes each, and y_hat as `decompress` will return it.
     """
     coded, y_hat = self.symbols(y, params)
-    return [leaf.write(*one) for leaf, one in zip(self.leaves(), coded)], y_hat
+    with probe.span("entropy coding"):
+      return [leaf.write(*one) for leaf, one in zip(self.leaves(), coded)], y_hat
 
   def decompress(self, strings, shape, params=None):
     """Returns y_hat from the strings of `compress`; otherwise as of `decode`."""

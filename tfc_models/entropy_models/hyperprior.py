@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.ops import probe
 
 
 class HyperpriorCodec(LatentCodec):
@@ -48,16 +49,22 @@ class HyperpriorCodec(LatentCodec):
 
   def params_of(self, z_hat):
     """Returns the params of `y_codec`."""
-    outputs = self.synthesis(z_hat)
-    return self.to_params(outputs) if self.to_params else outputs
+    with probe.span("hyper"):
+      outputs = self.synthesis(z_hat)
+      return self.to_params(outputs) if self.to_params else outputs
+
+  def analyze(self, y):
+    """Returns z."""
+    with probe.span("hyper"):
+      return self.analysis(y)
 
   def __call__(self, y, params=None, noise=None):
-    z_hat, z_bits = self.z_codec(self.analysis(y), noise=noise)
+    z_hat, z_bits = self.z_codec(self.analyze(y), noise=noise)
     y_hat, y_bits = self.y_codec(y, self.params_of(z_hat), noise)
     return y_hat, {**z_bits, **y_bits}
 
   def symbols(self, y, params=None):
-    z_coded, z_hat = self.z_codec.symbols(self.analysis(y))
+    z_coded, z_hat = self.z_codec.symbols(self.analyze(y))
     y_coded, y_hat = self.y_codec.symbols(y, self.params_of(z_hat))
     return [*z_coded, *y_coded], y_hat
 

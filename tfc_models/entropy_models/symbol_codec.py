@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfc_models.entropy_models import digest
 from tfc_models.entropy_models.base import Coded, LatentCodec
 from tfc_models.entropy_models.tables import RangeTables
+from tfc_models.ops import probe
 
 
 class SymbolCodec(LatentCodec):
@@ -74,18 +75,20 @@ class SymbolCodec(LatentCodec):
     return y + noise.uniform(y, self.name)
 
   def symbols(self, y, params=None):
-    y_hat, symbols = self.quantize(y, params)
-    evidence = self.evidence(params, tf.shape(y))
-    return [Coded(tf.cast(symbols, tf.int32), evidence)], y_hat
+    with probe.span("entropy coding"):
+      y_hat, symbols = self.quantize(y, params)
+      evidence = self.evidence(params, tf.shape(y))
+      return [Coded(tf.cast(symbols, tf.int32), evidence)], y_hat
 
   def decode(self, reader, shape, params=None):
-    source = reader.take(self)
-    shape = tf.stack([tf.shape(source)[0], *shape])
-    evidence = self.evidence(params, shape)
-    state, more = reader.open(self, source, tf.reduce_prod(shape[1:]))
-    _, symbols = more(state, evidence)
-    reader.check(self, evidence)
-    return self.reconstruct(symbols, params)
+    with probe.span("entropy coding"):
+      source = reader.take(self)
+      shape = tf.stack([tf.shape(source)[0], *shape])
+      evidence = self.evidence(params, shape)
+      state, more = reader.open(self, source, tf.reduce_prod(shape[1:]))
+      _, symbols = more(state, evidence)
+      reader.check(self, evidence)
+      return self.reconstruct(symbols, params)
 
   # The range coder: all at once, or piece by piece.
 

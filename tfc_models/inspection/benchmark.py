@@ -1,6 +1,5 @@
 """How long a model takes, stage by stage, and how much memory."""
 
-import contextlib
 import io
 import os
 import platform
@@ -14,8 +13,8 @@ from PIL import Image
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import codecs, configs, memory, metrics, pretrained, registry
 from tfc_models.datasets.files import read_image, rgb_image
-from tfc_models.entropy_models import AutoregressiveCodec
 from tfc_models.inspection import peers, wavefronts
+from tfc_models.ops import probe
 
 
 def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
@@ -145,77 +144,38 @@ def _encode(codec, png):
   start = time.perf_counter()
   image = read_image(png)
   loaded = time.perf_counter()
-  with _clock(codec.model, "encode", "compress") as stages:
+  with probe.listening() as events:
     codec.encode(image)
-  return _complete(stages, start, loaded - start)
+  return _stages(events, start, loaded - start)
 
 
 def _decode(codec, data):
   """Returns the seconds by stage from a stream to a PNG file."""
   start = time.perf_counter()
-  with _clock(codec.model, "decode", "decompress") as stages:
+  with probe.listening() as events:
     image = codec.decode(data)
   decoded = time.perf_counter()
   Image.fromarray(image).save(io.BytesIO(), "PNG")
-  return _complete(stages, start, time.perf_counter() - decoded)
+  return _stages(events, start, time.perf_counter() - decoded)
 
 
-def _complete(stages, start, image_seconds):
-  """Adds what follows from the measured stages."""
+def _stages(events, start, image_seconds):
+  """Returns the seconds by stage, from what was noted."""
   total = time.perf_counter() - start
-  model = stages.pop("model")
+  model, hyper, coding = (
+      probe.seconds(events, kind) for kind in ("model", "hyper", "entropy coding"))
   return {
-      "image I/O": image_seconds,
-      "transform": model - stages["hyper"] - stages["entropy coding"],
-      **stages, "container": total - image_seconds - model, "total": total}
+      "image I/O": image_seconds, "transform": model - hyper - coding,
+      "hyper": hyper, "entropy coding": coding,
+      "container": total - image_seconds - model, "total": total}
 
 
 def _walks(codec, data, repeat):
   """Returns where the time of each autoregressive latent of a stream goes."""
-  calls = []
-  walkers = [latent for latent in codec.model.latent_codecs()
-             if isinstance(latent, AutoregressiveCodec)]
-  for latent in walkers:
-    def noted(*args, latent=latent, original=latent.decompress):
-      calls.append((latent, *args))
-      return original(*args)
-
-    object.__setattr__(latent, "decompress", noted)
-  codec.decode(data)
-  for latent in walkers:
-    object.__delattr__(latent, "decompress")
-  return [wavefronts.measure(*call, repeat) for call in calls]
-
-
-@contextlib.contextmanager
-def _clock(model, whole, coding):
-  """Times calls inside a model: of networks named hyper_*, and of its coders."""
-  stages = {"model": 0.0, "hyper": 0.0, "entropy coding": 0.0}
-  timed = [(model, whole, "model")]
-  timed += [(codec, coding, "entropy coding") for codec in model.latent_codecs()]
-  timed += [
-      (getattr(model, name), "call", "hyper") for name in vars(model)
-      if name.startswith("hyper_") and isinstance(
-          getattr(model, name), tf.keras.layers.Layer)]
-  for owner, method, stage in timed:
-    # On the instance, in front of the method of its class.
-    object.__setattr__(
-        owner, method, _counted(getattr(owner, method), stages, stage))
-  try:
-    yield stages
-  finally:
-    for owner, method, _ in timed:
-      object.__delattr__(owner, method)
-
-
-def _counted(function, stages, stage):
-  def call(*args, **kwargs):
-    start = time.perf_counter()
-    result = function(*args, **kwargs)
-    stages[stage] += time.perf_counter() - start
-    return result
-
-  return call
+  with probe.listening() as events:
+    codec.decode(data)
+  return [wavefronts.measure(*value, repeat)
+          for kind, value in events if kind == "walk"]
 
 
 def _train_step(model, batch, patch):

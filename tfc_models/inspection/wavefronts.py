@@ -5,16 +5,15 @@ import time
 
 import tensorflow as tf
 
-from tfc_models.entropy_models import StringReader
 from tfc_models.ops import wavefront
 
 
-def measure(codec, strings, shape, side, repeat):
+def measure(codec, reader, source, shape, side, repeat):
   """Returns the medians of the seconds to decode one latent.
 
   Args:
     codec: `AutoregressiveCodec`.
-    strings, shape, side: as `codec.decompress` takes them.
+    reader, source, shape, side: as `codec.walk` takes them.
     repeat: int, runs of each; one more warms up.
 
   Returns:
@@ -22,8 +21,6 @@ def measure(codec, strings, shape, side, repeat):
     all sites at once, "range coder" for all symbols at once, "overhead", what the
     steps cost beyond that, and "total".
   """
-  reader = StringReader(strings)
-  source = reader.take(codec.codec)
   height, width = shape[:2]
   network = codec.network
   _, evidence = codec.walk(reader, source, shape, side)

@@ -11,7 +11,7 @@ from tfc_models.errors import BitstreamError
 from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.modeling.training_step import TrainableModel
 from tfc_models.ops import image as image_ops
-from tfc_models.ops import padding
+from tfc_models.ops import padding, probe
 
 
 class ModelOutput(NamedTuple):
@@ -141,7 +141,9 @@ class CompressionModel(TrainableModel, abc.ABC):
 
   def compress(self, image, settings=Settings()):
     """Returns the chunks of a uint8 image (H, W, 1 or 3)."""
-    return [_written(chunk) for chunk in self.encode(self.to_batch(image), settings)]
+    with probe.span("model"):
+      chunks = self.encode(self.to_batch(image), settings)
+    return [_written(chunk) for chunk in chunks]
 
   def compress_progressively(self, image, settings=Settings()):
     """Yields the chunks of `compress`, each with the uint8 image of all so far."""
@@ -151,7 +153,9 @@ class CompressionModel(TrainableModel, abc.ABC):
 
   def decompress(self, chunks, header):
     """Returns the uint8 image (H, W, 1 or 3) that `compress` coded."""
-    return self.to_image(self.decode(chunks, header), _shape(header))
+    with probe.span("model"):
+      x_hat = self.decode(chunks, header)
+    return self.to_image(x_hat, _shape(header))
 
   def decompress_progressively(self, chunks, header):
     """Yields ever better uint8 images, see `decode_progressively`."""

@@ -1,0 +1,48 @@
+"""What goes on inside of a codec, told to whoever listens.
+
+    with probe.listening() as events:
+      codec.decode(data)
+
+`events` is then a list of (kind, value). Stages of the work note their seconds:
+"model", "hyper", "entropy coding"; an `AutoregressiveCodec` notes the arguments of
+each "walk". Nothing is noted without a listener, or while a graph is traced.
+"""
+
+import contextlib
+import time
+
+import tensorflow as tf
+
+_LISTENERS = []
+
+
+@contextlib.contextmanager
+def listening():
+  """A context that yields the list of what is noted in it."""
+  events = []
+  _LISTENERS.append(events)
+  try:
+    yield events
+  finally:
+    # By identity: two empty lists are equal.
+    _LISTENERS[:] = [one for one in _LISTENERS if one is not events]
+
+
+def note(kind: str, value):
+  """Tells the listeners."""
+  if _LISTENERS and tf.executing_eagerly():
+    for events in _LISTENERS:
+      events.append((kind, value))
+
+
+@contextlib.contextmanager
+def span(kind: str):
+  """A context whose seconds are noted."""
+  start = time.perf_counter()
+  yield
+  note(kind, time.perf_counter() - start)
+
+
+def seconds(events, kind: str) -> float:
+  """Returns the sum of what spans of a kind took."""
+  return sum(value for found, value in events if found == kind)
