@@ -24,6 +24,7 @@ setup(
     python_requires=">=3.9,<3.12",
     packages=find_packages(include=["tfc_models", "tfc_models.*"]),
     package_data={
+        "tfc_models": ["py.typed"],
         "tfc_models.bitstream": ["FORMAT.md"],
         "tfc_models.evaluation.published": ["kodak.json"],
         "tfc_models.pretrained": ["manifest.json", "*.npz"],

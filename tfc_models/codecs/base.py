@@ -2,6 +2,7 @@
 
 import abc
 import importlib.metadata
+from typing import Optional
 
 import numpy as np
 
@@ -18,9 +19,9 @@ class Codec(abc.ABC):
       for codecs inside this process.
   """
 
-  name = None
-  extension = None
-  program_mib = 0.0
+  name: str = None
+  extension: str = None
+  program_mib: float = 0.0
 
   @abc.abstractmethod
   def encode(self, image, settings=None):
@@ -32,7 +33,7 @@ class Codec(abc.ABC):
     """
 
   @abc.abstractmethod
-  def decode(self, data):
+  def decode(self, data: bytes) -> np.ndarray:
     """Returns the uint8 array (H, W, 3), or (H, W, 1) for a grey image."""
 
   def warm_up(self, image):
@@ -52,21 +53,21 @@ class Family(abc.ABC):
   """
 
   @abc.abstractmethod
-  def make(self, setting):
+  def make(self, setting) -> Codec:
     """Returns the `Codec` at a setting."""
 
   @abc.abstractmethod
-  def facts(self, setting):
+  def facts(self, setting) -> dict:
     """Returns a dict, for JSON, of all that the bytes depend on.
 
     Tools with their versions, options, weights. Cheap, and without TensorFlow.
     """
 
-  def label(self, setting):
+  def label(self, setting) -> str:
     """Returns what messages and pictures call the codec at a setting."""
     return self.name if setting is None else f"{self.name}@{setting}"
 
-  def missing(self):
+  def missing(self) -> Optional[str]:
     """Returns what has to be installed first, or None."""
     return None
 

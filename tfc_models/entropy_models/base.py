@@ -66,11 +66,11 @@ class LatentCodec(tf.Module, abc.ABC):
     return {f"{self.name}_codec": self}
 
   @abc.abstractmethod
-  def leaves(self) -> list:
+  def leaves(self) -> list["LatentCodec"]:
     """Returns the `SymbolCodec` of each string, in their order."""
 
   @abc.abstractmethod
-  def __call__(self, y, params=None, noise=None):
+  def __call__(self, y, params=None, noise=None) -> tuple[tf.Tensor, dict]:
     """Quantises `y` and estimates its bits.
 
     Args:
@@ -85,11 +85,11 @@ class LatentCodec(tf.Module, abc.ABC):
     """
 
   @abc.abstractmethod
-  def symbols(self, y, params=None):
+  def symbols(self, y, params=None) -> tuple[list[Coded], tf.Tensor]:
     """Returns a list of `Coded`, one a string, and y_hat as of `decode`."""
 
   @abc.abstractmethod
-  def decode(self, reader, shape, params=None):
+  def decode(self, reader, shape, params=None) -> tf.Tensor:
     """Returns y_hat, (B, *shape) float32, of what a reader reads.
 
     Args:
@@ -102,7 +102,7 @@ class LatentCodec(tf.Module, abc.ABC):
       DesyncError: if they were not.
     """
 
-  def compress(self, y, params=None):
+  def compress(self, y, params=None) -> tuple[list, tf.Tensor]:
     """Codes `y`.
 
     Returns:
@@ -112,16 +112,16 @@ class LatentCodec(tf.Module, abc.ABC):
     with probe.span("entropy coding"):
       return [leaf.write(*one) for leaf, one in zip(self.leaves(), coded)], y_hat
 
-  def decompress(self, strings, shape, params=None):
+  def decompress(self, strings, shape, params=None) -> tf.Tensor:
     """Returns y_hat from the strings of `compress`; otherwise as of `decode`."""
     return self.decode(StringReader(strings), shape, params)
 
-  def from_symbols(self, symbols, shape, params=None):
+  def from_symbols(self, symbols, shape, params=None) -> tf.Tensor:
     """Returns y_hat of the symbols of each `Coded`; otherwise as of `decode`."""
     return self.decode(SymbolReader(symbols), shape, params)
 
   @abc.abstractmethod
-  def fix_tables(self):
+  def fix_tables(self) -> None:
     """Builds the integer tables of the range coder from the trained prior.
 
     Called whenever a model is saved. The tables are weights: they are stored

@@ -1,14 +1,16 @@
 """The contract of a compression model, and coding that follows from it."""
 
 import abc
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 
-from tfc_models.bitstream import LATENT, Chunk
+from tfc_models.bitstream import LATENT, Chunk, Header
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.errors import BitstreamError
-from tfc_models.modeling.settings import EVALUATION, Settings
+from tfc_models.modeling.settings import EVALUATION, Settings, TrainingContext
 from tfc_models.modeling.training_step import TrainableModel
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding, probe
@@ -22,13 +24,13 @@ class ModelOutput(NamedTuple):
     bits: name of a latent to its (B,) bits; the keys are `Model.latents`.
     stages: for models that reconstruct in several stages, the x_hat of each; the
       loss averages their distortions. Otherwise empty.
-    extras: further tensors that a loss or an evaluator of this model reads.
+    extras: dict of further tensors that a loss or an evaluator of this model reads.
   """
 
   x_hat: tf.Tensor
   bits: dict
   stages: tuple = ()
-  extras: dict = {}
+  extras: Optional[dict] = None
 
 
 class CompressionModel(TrainableModel, abc.ABC):
@@ -45,15 +47,16 @@ class CompressionModel(TrainableModel, abc.ABC):
     latents: names of the coded latents, in the order of the stream.
   """
 
-  downsampling_factor = None
-  capabilities = frozenset()
-  latents = ()
+  downsampling_factor: int = None
+  capabilities: frozenset = frozenset()
+  latents: tuple = ()
 
   # What the registered class was created with; kept in weight files.
-  arguments = None
+  arguments: Optional[dict] = None
 
   @abc.abstractmethod
-  def call(self, x, training=False, settings=Settings(), context=EVALUATION):
+  def call(self, x, training: bool = False, settings: Settings = Settings(),
+           context: TrainingContext = EVALUATION) -> ModelOutput:
     """Returns the `ModelOutput` of a batch.
 
     Args:
@@ -65,7 +68,7 @@ class CompressionModel(TrainableModel, abc.ABC):
     """
 
   @abc.abstractmethod
-  def encode(self, x, settings):
+  def encode(self, x, settings: Settings) -> list[Chunk]:
     """Returns the list of `bitstream.Chunk` of one image.
 
     Strings are byte string tensors of one element, so that all of it traces into a
@@ -77,7 +80,7 @@ class CompressionModel(TrainableModel, abc.ABC):
     """
 
   @abc.abstractmethod
-  def decode(self, chunks, header):
+  def decode(self, chunks: list[Chunk], header: Header):
     """Returns x_hat, (1, H, W, 3) float and padded, from `encode`'s chunks.
 
     Args:
@@ -88,7 +91,7 @@ class CompressionModel(TrainableModel, abc.ABC):
       BitstreamError: if chunks are missing or too many.
     """
 
-  def encode_progressively(self, x, settings):
+  def encode_progressively(self, x, settings: Settings) -> Iterator[tuple]:
     """Yields chunks as of `encode`, each with the x_hat of all so far.
 
     Models that are not progressive yield once, no x_hat but None.
@@ -96,15 +99,15 @@ class CompressionModel(TrainableModel, abc.ABC):
     (chunk,) = self.encode(x, settings)
     yield chunk, None
 
-  def decode_progressively(self, chunks, header):
+  def decode_progressively(self, chunks: list[Chunk], header: Header) -> Iterator:
     """Yields ever better x_hat; once, unless the model is progressive."""
     yield self.decode(chunks, header)
 
-  def iteration_bytes(self, height, width):
+  def iteration_bytes(self, height: int, width: int) -> Optional[int]:
     """Returns the bytes of each iteration of an image; None if they vary."""
     return None
 
-  def prepare(self, images, lmbda):
+  def prepare(self, images, lmbda: float) -> None:
     """Sets variables from data before the first step; by default, none.
 
     Args:
@@ -112,15 +115,15 @@ class CompressionModel(TrainableModel, abc.ABC):
       lmbda: weight of the distortion that training will use.
     """
 
-  def adapt(self, old_lmbda, new_lmbda):
+  def adapt(self, old_lmbda: float, new_lmbda: float) -> None:
     """Readies trained weights for training at another lmbda; by default as is."""
 
-  def latent_codecs(self):
+  def latent_codecs(self) -> list[LatentCodec]:
     """Returns the latent codecs, found among the attributes."""
     return [
         module for module in self.submodules if isinstance(module, LatentCodec)]
 
-  def fix_tables(self):
+  def fix_tables(self) -> None:
     """Builds all that coding takes as integers; done whenever the model is saved.
 
     That is the tables of latent codecs, and the scales of `layers.exact`.
@@ -139,7 +142,7 @@ class CompressionModel(TrainableModel, abc.ABC):
 
   # Coding images.
 
-  def compress(self, image, settings=Settings()):
+  def compress(self, image: np.ndarray, settings: Settings = Settings()) -> list[Chunk]:
     """Returns the chunks of a uint8 image (H, W, 1 or 3)."""
     with probe.span("model"):
       chunks = self.encode(self.to_batch(image), settings)
@@ -151,7 +154,7 @@ class CompressionModel(TrainableModel, abc.ABC):
       yield _written(chunk), (
           None if x_hat is None else self.to_image(x_hat, image.shape))
 
-  def decompress(self, chunks, header):
+  def decompress(self, chunks: list[Chunk], header: Header) -> np.ndarray:
     """Returns the uint8 image (H, W, 1 or 3) that `compress` coded."""
     with probe.span("model"):
       x_hat = self.decode(chunks, header)
