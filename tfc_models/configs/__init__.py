@@ -33,9 +33,10 @@ def get(name):
   try:
     return module.get_config(variant) if variant else module.get_config()
   except KeyError:
+    _, _, variants = module.get_config.__doc__.partition("variants: ")
     raise UsageError(
-        f"--config={name}:{variant}: no such variant; "
-        f"{module.get_config.__doc__.splitlines()[0]}") from None
+        f"--config={name}:{variant}: no such variant; there are "
+        f"{' '.join(variants.split())}") from None
 
 
 def from_dict(stored):

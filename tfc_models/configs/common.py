@@ -13,8 +13,8 @@ def base(model, **arguments):
       "model": {"name": model, "arguments": arguments},
       "data": dataclasses.asdict(options.DataOptions()),
       "train": dataclasses.asdict(options.TrainOptions()),
-      # What training at the full widths should reach on Kodak, by distortion:
-      # a dict of equally long tuples lmbda, bpp, psnr, ms_ssim; and its source.
+      # What training at the full widths should reach on Kodak: from distortion to
+      # the name of a curve of evaluation.published.
       "expected": {},
   })
 
@@ -27,19 +27,35 @@ LMBDAS = {
 }
 
 
-def hyperprior(model, variant, expected, low=(128, 192)):
+def suffixes(variant, *known, default=None):
+  """Returns a variant without suffixes, then whether it had each of them.
+
+  Args:
+    variant: such as "narrow-coded-tiny".
+    known: "coded", "tiny", in the order in which they may follow a name.
+    default: the name that "tiny" by itself is the tiny variant of.
+  """
+  if variant == "tiny" and default:
+    variant = f"{default}-tiny"
+  found = []
+  for suffix in reversed(known):
+    found.append(variant.endswith(f"-{suffix}"))
+    variant = variant.removesuffix(f"-{suffix}")
+  return variant, *reversed(found)
+
+
+def hyperprior(model, variant, low=(128, 192)):
   """Returns the recipe of a model of Balle et al. or Minnen et al., 2018.
 
   Balle et al. train about 1 M steps, batch 8 of 256x256, Adam at 1e-4, the
   widths "low" for the five lower of `LMBDAS` and "high" (192/320) for
   the three others; re-trainings take 4 to 5 M steps. Models for MS-SSIM start
-  from those for MSE, with a tenth of the learning rate.
+  from those for MSE, with a tenth of the learning rate. The curves expected are
+  of CompressAI's re-trained models, a point for each of `LMBDAS`.
 
   Args:
     model: registered name.
     variant: "low", "high", "narrow" or "tiny".
-    expected: from distortion to dict of bpp, psnr, ms_ssim at `LMBDAS`, of the
-      re-trained models of CompressAI 1.2 (results/image/kodak).
     low: widths of the variant of that name.
   """
   num_filters, latent_depth = {
@@ -48,9 +64,7 @@ def hyperprior(model, variant, expected, low=(128, 192)):
   config = base(model, num_filters=num_filters, latent_depth=latent_depth)
   config.train.lmbda = LMBDAS["mse"][5 if variant == "high" else 3]
   config.expected = {
-      distortion: dict(figures, lmbda=LMBDAS[distortion])
-      for distortion, figures in expected.items()}
-  config.expected.source = "CompressAI 1.2, results/image/kodak"
+      distortion: f"compressai/{model}_{distortion}" for distortion in LMBDAS}
   return tiny(config) if variant == "tiny" else config
 
 
@@ -70,10 +84,28 @@ def binary_rnn(is_coded):
   return dict(binary_rnn_width=64 if is_coded else 0, stochastic=not is_coded)
 
 
-def train_binary_rnn(config):
-  """Lets the recipe of a recurrent codec train its entropy coder and nothing else."""
-  config.data.patch_size = 128
-  config.data.batch_size = 4
-  config.train.learning_rate = 1e-3
-  config.train.steps = 20_000
-  config.train.freeze = ("encoders", "decoders")
+def recurrent(model, arguments, is_coded, distortion, patch_size):
+  """Returns the recipe of a recurrent codec of photographs.
+
+  Args:
+    model: registered name.
+    arguments: its keyword arguments, a dict.
+    is_coded: whether the entropy coder is trained, and nothing else.
+    distortion: of `TrainOptions`.
+    patch_size: for the codec; the coder sees larger ones.
+  """
+  config = base(model, **arguments)
+  config.data.patch_size = patch_size
+  config.data.batch_size = 16
+  config.train.distortion = distortion
+  config.train.lmbda = 0.1
+  config.train.learning_rate = 5e-4
+  config.train.schedule = "cosine"
+  config.train.steps = 1_000_000
+  if is_coded:
+    config.data.patch_size = 128
+    config.data.batch_size = 4
+    config.train.learning_rate = 1e-3
+    config.train.steps = 20_000
+    config.train.freeze = ("encoders", "decoders")
+  return config

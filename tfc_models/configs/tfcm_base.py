@@ -27,8 +27,4 @@ def get_config(variant="default"):
   config.train.schedule = "cosine"
   config.train.steps = 6000
   config.train.steps_per_epoch = 500
-  config.expected = {
-      "mse": {"lmbda": (0.0014, 0.004, 0.016, 0.05)},
-      "source": "pretrained/manifest.json, the shipped rates",
-  }
   return common.tiny(config) if variant == "tiny" else config

@@ -15,11 +15,11 @@ _NETWORKS = {
 
 
 def get_config(variant="conv-lstm"):
-  """Returns the recipe; variants: fc-residual, fc-lstm, conv-residual, conv-lstm, each also with -narrow or -tiny; tiny."""
-  if variant == "tiny":
-    variant = "conv-lstm-tiny"
-  name, is_tiny = variant.removesuffix("-tiny"), variant.endswith("-tiny")
-  name, is_narrow = name.removesuffix("-narrow"), name.endswith("-narrow")
+  """Returns the recipe; variants: fc-residual, fc-lstm, conv-residual, conv-lstm,
+  each also with -narrow or -tiny; tiny.
+  """
+  name, is_narrow, is_tiny = common.suffixes(
+      variant, "narrow", "tiny", default="conv-lstm")
   recurrent = name.endswith("lstm")
   arguments = dict(
       width=512, iterations=16, residual_scale=10.0,

@@ -22,10 +22,12 @@ _VARIANTS = {
 
 
 def get_config(variant="fc-residual-1bpp"):
-  """Returns the recipe; variants: fc, fc-residual-0.5bpp, -1bpp, -4bpp, -16bpp, conv-residual, lstm, lstm-residual (0.5 bpp where unsaid), each also with -tiny; tiny."""
-  if variant == "tiny":
-    variant = "fc-residual-1bpp-tiny"
-  name, is_tiny = variant.removesuffix("-tiny"), variant.endswith("-tiny")
+  """Returns the recipe; variants: fc, fc-residual-0.5bpp, -1bpp, -4bpp, -16bpp,
+  conv-residual, lstm, lstm-residual (0.5 bpp where unsaid), each also with -tiny;
+  tiny.
+  """
+  name, is_tiny = common.suffixes(
+      variant, "tiny", default="fc-residual-1bpp")
   arguments = dict(_VARIANTS[name])
   if is_tiny:
     arguments.update(
