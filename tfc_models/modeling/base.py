@@ -133,11 +133,18 @@ class CompressionModel(TrainableModel, abc.ABC):
         module.fix_tables()
 
   def build_variables(self):
-    """Creates all variables, by running a black image of the least size."""
+    """Creates all variables, by running black images of the least sizes.
+
+    Two of them where there is a Keras Sequential: it makes itself anew for an image
+    whose size it has not seen, one at a time, and after these for any. Threads may
+    share the model from then on.
+    """
     side = self.downsampling_factor
     # Without AutoGraph, which nothing here needs and which takes half a second.
-    tf.autograph.experimental.do_not_convert(self)(
-        tf.zeros((1, side, side, 3)))
+    call = tf.autograph.experimental.do_not_convert(self)
+    call(tf.zeros((1, side, side, 3)))
+    if any(isinstance(layer, tf.keras.Sequential) for layer in self.submodules):
+      call(tf.zeros((1, 2 * side, 2 * side, 3)))
     return self
 
   # Coding images.
