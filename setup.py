@@ -1,4 +1,4 @@
-"""Package definition; the reasons for the pins are in README.md."""
+"""Package definition; the reasons for the pins are in README.md, under Limits."""
 
 import pathlib
 import re
@@ -10,6 +10,17 @@ _VERSION = re.search(
     r'__version__ = "(.*?)"',
     (_ROOT / "tfc_models" / "version.py").read_text(encoding="utf-8")).group(1)
 
+
+def _description():
+  """Returns README for a package index, which has no files beside it.
+
+  Pictures go; of relative links the paths stay.
+  """
+  text = (_ROOT / "README.md").read_text(encoding="utf-8")
+  text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n+", "", text)
+  return re.sub(r"\[[^]]*\]\((?!https?:)([^)]*)\)", r"`\1`", text)
+
+
 # Comparison of codecs: BD-rates, plots, and anchors that Pillow lacks.
 _EVALUATE = ["bjontegaard", "imagecodecs", "matplotlib", "pillow-heif"]
 
@@ -18,7 +29,7 @@ setup(
     version=_VERSION,
     description="Learned image compression with TensorFlow Compression: "
     "models, bitstreams, weights, a command line.",
-    long_description=(_ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description=_description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.9,<3.12",

@@ -34,7 +34,8 @@ def places(tmp_path):
       "bpp": 1, "psnr": 2, "ms_ssim": 0.5, "jpeg_psnr": 3, "jpeg_ms_ssim": 0.4}}
   (tmp_path / "root/tfc_models/pretrained/manifest.json").write_text(
       json.dumps({"weights": [kept]}))
-  (tmp_path / "root/README.md").write_text(
+  (tmp_path / "root/docs").mkdir()
+  (tmp_path / "root/docs/WEIGHTS.md").write_text(
       "before\n\n| name | quality | old |\n|---|\n| x | 1 |\n\nafter\n")
   (tmp_path / "plan.json").write_text(json.dumps(PLAN))
   return tmp_path
@@ -57,9 +58,9 @@ def test_a_plan_becomes_weights_figures_table_and_streams(
     assert info["fingerprint"] == entry["fingerprint"] and entry["steps"] == 4
     assert entry["lmbda"] == entry["overrides"]["train.lmbda"]
   assert entries[1]["kodak"]["bpp"] < entries[2]["kodak"]["bpp"]
-  readme = (places / "root/README.md").read_text()
-  assert readme == f"before\n\n{zoo.table(entries)}\n\nafter\n"
-  assert "| other | 5 | 1.000 | 2.00 | 0.5000 | 3.00 | 0.4000 | 1 | 1.0 |" in out + readme
+  page = (places / "root/docs/WEIGHTS.md").read_text()
+  assert page == f"before\n\n{zoo.table(entries)}\n\nafter\n"
+  assert "| other | 5 | 1.000 | 2.00 | 0.5000 | 3.00 | 0.4000 | 1 | 1.0 |" in out + page
   monkeypatch.setenv("TFCM_MODEL_PATH", str(folder))
   golden = places / "root/tests/golden/tfcm-base-q60/stream.tfcm"
   assert StreamDecoder().decode(golden.read_bytes()).shape == (160, 160, 3)
@@ -70,8 +71,8 @@ def test_a_plan_becomes_weights_figures_table_and_streams(
 def test_a_progressive_model_has_one_file_and_a_curve(places):
   photos = str(places / "photos")
   (places / "plan.json").write_text(json.dumps([PROGRESSIVE]))
-  readme = places / "root/README.md"
-  readme.write_text(readme.read_text() + "\n| name | iterations | old |\n\nend\n")
+  page = places / "root/docs/WEIGHTS.md"
+  page.write_text(page.read_text() + "\n| name | iterations | old |\n\nend\n")
   code, _, err = tfcm(
       "zoo", places / "plan.json", "--work_dir", places / "work", "--images", photos,
       "--root", places / "root", f"--config.data.train={photos}")
@@ -85,7 +86,7 @@ def test_a_progressive_model_has_one_file_and_a_curve(places):
   with np.load(folder / entry["file"]) as arrays:
     assert any(name.endswith(":codes") for name in arrays.files)
   assert f"| toderici2016-fc | 2 | {curve['bpp'][1]:.3f} | {curve['psnr'][1]:.2f} |" in (
-      readme.read_text())
+      page.read_text())
 
 
 @pytest.mark.parametrize("plan, reason", [

@@ -150,14 +150,14 @@ def release(entries, work_dir, images, root):
         os.path.join(root, "tests", "golden", f"{entry.name}-q{entry.quality}"),
         codec)
     lines.append(table([measured]).splitlines()[-1])
-    _refresh_readme(os.path.join(root, "README.md"), manifest)
+    _refresh_page(os.path.join(root, "docs", "WEIGHTS.md"), manifest)
     print(lines[-1], flush=True)
   return lines
 
 
-def _refresh_readme(readme, manifest):
-  """Puts the tables of a manifest in the place of those in README."""
-  text = read_bytes(readme).decode()
+def _refresh_page(page, manifest):
+  """Puts the tables of a manifest in the place of those in a page."""
+  text = read_bytes(page).decode()
   tables = {"| name | quality |": table(manifest)}
   if any(entry["kodak"].get("curve") for entry in manifest):
     tables["| name | iterations |"] = iteration_table(manifest)
@@ -166,8 +166,8 @@ def _refresh_readme(readme, manifest):
         re.escape(start) + r".*?(?=\n\n)", lambda _, new=new: new, text,
         flags=re.DOTALL)
     if count != 1:
-      raise UsageError(f"{readme}: no table of weights, {start}")
-  write_atomically(readme, text.encode(), overwrite=True)
+      raise UsageError(f"{page}: no table of weights, {start}")
+  write_atomically(page, text.encode(), overwrite=True)
 
 
 def write_golden(folder, codec):
@@ -182,7 +182,7 @@ def write_golden(folder, codec):
 
 
 def table(manifest):
-  """Returns README's table of weights, as Markdown without a last newline."""
+  """Returns the page's table of weights, as Markdown without a last newline."""
   rows = [_COLUMNS]
   for entry in manifest:
     kodak = entry["kodak"]
@@ -195,7 +195,7 @@ def table(manifest):
 
 
 def iteration_table(manifest):
-  """Returns README's table of progressive weights, as Markdown, likewise."""
+  """Returns the page's table of progressive weights, as Markdown, likewise."""
   rows = [_ITERATION_COLUMNS]
   for entry in manifest:
     curve = entry["kodak"].get("curve")

@@ -12,7 +12,7 @@ def add_arguments(parser):
       help="training directories; what is finished there is not trained again")
   parser.add_argument(
       "--images", metavar="FOLDER",
-      help="measure on these (Kodak) and refresh manifest, README table, "
+      help="measure on these (Kodak) and refresh manifest, docs/WEIGHTS.md, "
       "weights and golden streams; without it nothing is released")
   parser.add_argument(
       "--root", default=".", help="checkout of the project (default .)")

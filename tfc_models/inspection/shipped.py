@@ -4,7 +4,7 @@
 
 For each rate it codes every image into a file's bytes and back, and checks on
 the way that the decoded latents and pixels are those of the model itself. This
-is where the tables of README.md and manifest.json come from.
+is where the tables of docs/WEIGHTS.md and manifest.json come from.
 """
 
 import dataclasses
