@@ -158,6 +158,14 @@ def test_links_lead_to_files_and_headings(page):
     assert not anchor or anchor in headings(path), target
 
 
+@pytest.mark.parametrize("page, row", [
+    ("README.md", "| `{}` |"), ("docs/MODELS.md", "## `{}`")])
+def test_every_model_is_described(page, row):
+  text = (ROOT / page).read_text()
+  for recipe in configs.names():
+    assert row.format(recipe.replace("_", "-")) in text
+
+
 def test_the_readme_is_short_and_names_every_page():
   text = (ROOT / "README.md").read_text()
   assert len(text.splitlines()) <= 170

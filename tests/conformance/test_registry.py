@@ -6,7 +6,9 @@ import pytest
 
 from tests.conformance import suite
 from tfc_models import configs, models, registry
+from tfc_models.configs import common
 from tfc_models.configs.options import DataOptions, TrainOptions
+from tfc_models.errors import UsageError
 from tfc_models.evaluation import published
 from tfc_models.modeling.training_step import DISTORTIONS
 
@@ -33,6 +35,20 @@ def test_conformance(name, check, tmp_path):
 
 def test_each_model_has_a_recipe_and_each_recipe_a_model():
   assert configs.names() == sorted(n.replace("-", "_") for n in registry.names())
+
+
+@pytest.mark.parametrize("name", configs.names())
+def test_an_unknown_variant_is_answered_with_those_there_are(name):
+  with pytest.raises(UsageError, match=f"{name}:nothing: .* there are .*tiny"):
+    configs.get(f"{name}:nothing")
+
+
+@pytest.mark.parametrize("variant, found", [
+    ("tiny", ("gru", False, True)), ("narrow", ("narrow", False, False)),
+    ("narrow-coded-tiny", ("narrow", True, True)),
+    ("narrow-tiny-coded", ("narrow-tiny", True, False))])
+def test_suffixes_of_variants_have_an_order(variant, found):
+  assert common.suffixes(variant, "coded", "tiny", default="gru") == found
 
 
 @pytest.mark.parametrize("name", NAMES)
