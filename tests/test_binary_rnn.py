@@ -128,7 +128,7 @@ def test_learning_lowers_the_bits_and_leaves_the_transforms_alone():
   model = suite.fresh(spec.model.name, **spec.model.arguments)
   model.compile(
       tf.keras.optimizers.Adam(1e-2), lmbda=0.1, freeze=spec.train.freeze)
-  trained = {id(variable) for variable in model.controls.trained}
+  trained = {id(variable) for variable in model.controls.trained["main"]}
   assert trained == {id(v) for v in model.binary_rnn.trainable_variables}
   batch = tf.constant(np.stack([make_image(64, 64, seed=s) for s in (1, 2)]))
   rates = suite.train(model, batch, 30, "bpp")

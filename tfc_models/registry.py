@@ -1,5 +1,7 @@
 """Registered names of models: one name, one class, one kind."""
 
+import inspect
+
 KINDS = ("image", "video", "editor")
 
 _MODELS = {}
@@ -53,10 +55,35 @@ def get(name):
 
 
 def create(name, **arguments):
-  """Returns a new model; its `arguments` are kept for the weight file."""
+  """Returns a new model; its `arguments` are kept for the weight file.
+
+  They are complete: a file does not depend on what a default will be one day.
+  """
+  arguments = complete(name, arguments)
   model = get(name)(**arguments)
   model.arguments = arguments
   return model
+
+
+def complete(name, arguments):
+  """Returns the keyword arguments of a registered class, with its defaults.
+
+  Args:
+    name: registered name.
+    arguments: dict of those that differ from the defaults.
+  """
+  defaults = {}
+  for cls in get(name).__mro__:
+    if "__init__" not in vars(cls):
+      continue
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    for parameter in parameters:
+      if parameter.default is not parameter.empty:
+        defaults.setdefault(parameter.name, parameter.default)
+    # What it does not list goes to the class above.
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+      break
+  return {**defaults, **arguments}
 
 
 def unregister(name):

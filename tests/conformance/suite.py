@@ -4,6 +4,7 @@
 tested by being registered. Checks look at class facts to see what applies.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -54,6 +55,14 @@ def fresh(name, **arguments):
 def again(model):
   """Returns a new model like this one, with fresh variables."""
   return fresh(model.registered_name, **model.arguments)
+
+
+def compiled(model, rate, **options):
+  """Returns a new model like this one, with an optimizer for each network."""
+  model = again(model)
+  model.compile(
+      {name: tf.keras.optimizers.Adam(rate) for name in model.networks}, **options)
+  return model
 
 
 def padded(model, image):
@@ -163,6 +172,32 @@ def a_progressive_encoder_stops_at_its_target(model):
 
 
 @check
+def a_higher_quality_takes_more_bytes_and_errs_less(model):
+  """Also of an untrained model, so that an encoder can look for a target."""
+  if "quality" not in model.capabilities or "progressive" in model.capabilities:
+    return
+  codec = LearnedCodec(model, b"abcd")
+  image = make_image(65, 127)
+  sizes, errors, coded = [], [], set()
+  for quality in (1, 25, 50, 75, 100):
+    settings = Settings(quality=quality)
+    data = codec.encode(image, settings)
+    header, chunks = bitstream.read(data)
+    # A decoder knows the quality from the header, not from how it was made.
+    decoded = LearnedCodec(model, b"abcd", quality=1).decode(data)
+    np.testing.assert_array_equal(decoded, model.reconstruct(image, settings)[0])
+    np.testing.assert_array_equal(
+        model.decode(chunks, header),
+        model(padded(model, image), settings=settings).x_hat)
+    sizes.append(bitstream.coded_bytes(chunks))
+    errors.append(np.square(np.float64(image) - decoded).mean())
+    coded.add(tuple(chunk.strings for chunk in chunks))
+  assert len(coded) == len(sizes)
+  assert sizes == sorted(sizes) and errors == sorted(errors, reverse=True)
+  assert sizes[0] < sizes[-1] and errors[0] > errors[-1]
+
+
+@check
 def saved_and_loaded_weights_write_the_same_bytes(model, tmp_path):
   info = weights.save(model, tmp_path / "model.npz", note="kept")
   loaded, found = weights.load(tmp_path / "model.npz")
@@ -176,8 +211,14 @@ def saved_and_loaded_weights_write_the_same_bytes(model, tmp_path):
 
 @check
 def all_variables_are_saved(model):
+  model.build_training_variables()
   saved = {id(v) for v in weights.variables_by_path(model).values()}
-  assert saved == {id(v) for v in model.variables}
+  everything = {id(v) for v in model.variables}
+  left_out = {id(v) for name in model.training_only
+              for v in getattr(model, name).variables}
+  assert saved == everything - left_out and left_out <= everything
+  assert everything == {
+      id(v) for v in weights.variables_by_path(model, training_only=True).values()}
 
 
 @check
@@ -217,30 +258,40 @@ def training_noise_depends_on_seed_step_and_sample(model):
 
 @check
 def thirty_steps_lower_the_loss_and_reach_every_variable(model):
-  model = again(model)
-  model.compile(tf.keras.optimizers.Adam(1e-3), lmbda=LMBDA)
+  model = compiled(model, 1e-3, lmbda=LMBDA)
   side = max(model.downsampling_factor, 64)
   batch = tf.constant(np.stack([make_image(side, side, seed=s) for s in (1, 2)]))
-  losses = train(model, batch, 30)
-  assert np.mean(losses[-5:]) < np.mean(losses[:5])
-  with tf.GradientTape() as tape:
+  variables = model.trainable_variables
+  trained = {id(v) for some in model.controls.trained.values() for v in some}
+  assert trained == {id(v) for v in variables}
+  before = [variable.numpy() for variable in variables]
+  # With the noise and the weights of the distortion of the first step.
+  context = model.training_context(2)
+  context = dataclasses.replace(
+      context, lmbda=tf.identity(context.lmbda),
+      noise=dataclasses.replace(context.noise, step=0))
+
+  def loss():
     x = image_ops.to_float(batch)
-    context = model.training_context(2)
     output = model(x, training=True, context=context)
-    loss, _ = model.objective(x, output, context)
-  gradients = tape.gradient(loss, model.trainable_variables)
-  for variable, gradient in zip(model.trainable_variables, gradients):
-    assert gradient is not None and np.any(gradient), variable.name
+    return float(model.objective(x, output, context)[0])
+
+  first = loss()
+  train(model, batch, 30)
+  assert loss() < first
+  for variable, old in zip(variables, before):
+    assert np.any(variable.numpy() != old), variable.name
 
 
 @check
 def ms_ssim_is_trained_towards_too(model):
-  model = again(model)
-  model.compile(tf.keras.optimizers.Adam(1e-4), lmbda=10.0, distortion="ms-ssim")
+  model = compiled(model, 1e-4, lmbda=10.0, distortion="ms-ssim")
   side = 192
   logs = model.train_step(tf.constant(make_image(side, side)[None]))
   assert 0.0 <= float(logs["ms_ssim"]) <= 1.0
-  if "progressive" not in model.capabilities:  # Whose loss is of all stages.
+  # Of a progressive model it is of all stages, of others at many weights.
+  if "progressive" not in model.capabilities and (
+      "quality" not in model.capabilities):
     np.testing.assert_allclose(
         logs["loss"], logs["bpp"] + 10.0 * (1.0 - logs["ms_ssim"]), 1e-4)
 

@@ -86,7 +86,8 @@ def export(folder, model_name, model_arguments, data, options, *,
   write_json(os.path.join(folder, CONFIG_FILE), config)
   write_json(os.path.join(folder, run_bundle.META_FILE), dict(
       interface, **rebuilt, config=config, seconds=float(run.seconds),
-      steps_per_call=steps_per_call))
+      steps_per_call=steps_per_call,
+      learning_rates=naming.learning_rates(options, model.networks)))
   for path in code:
     shutil.copy(path, folder)
   size = sum(

@@ -244,6 +244,8 @@ def main(arguments):
   if arguments.resume:
     results = read_results(arguments.resume, state)
     step, before = results["step"], results["seconds"]
+  main_rate = "control/learning_rate"
+  rates = {**meta["learning_rates"], main_rate: train["learning_rate"]}
   state["control/step"] = np.asarray(step, state["control/step"].dtype)
   state["control/lmbda"] = np.float32(train["lmbda"])
   state["control/seed"] = np.int32(train["seed"])
@@ -267,7 +269,8 @@ def main(arguments):
     now = time.monotonic()
     figures = dict(zip(meta["figures"], map(float, values)))
     line = {"step": step, "seconds": round(before + now - start, 2),
-            "learning_rate": rate, **figures, "patches_per_second": round(
+            "learning_rate": now_rates[main_rate], **figures,
+            "patches_per_second": round(
                 len(pending) * per_call * batch / (now - reported), 2)}
     reported = now
     pending.clear()
@@ -293,9 +296,12 @@ def main(arguments):
     progress = schedules.progress(
         step, train["steps"], now - began,
         arguments.minutes if arguments.anneal else 0.0)
-    rate = schedules.learning_rate(
-        train["learning_rate"], train["schedule"], train["decay_at"], progress)
-    state["control/learning_rate"] = jax.device_put(np.float32(rate), device)
+    now_rates = {
+        name: schedules.learning_rate(
+            rate, train["schedule"], train["decay_at"], progress)
+        for name, rate in rates.items()}
+    state.update({name: jax.device_put(np.float32(rate), device)
+                  for name, rate in now_rates.items()})
     inputs = [jax.device_put(next(source), device)]
     outputs = call(inputs + [state[name] for name in meta["captured"]])
     for name, index in meta["updates"].items():

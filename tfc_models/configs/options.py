@@ -32,6 +32,17 @@ class DataOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class AdamOptions:
+  """What one of a model's networks is trained with; a part of `TrainOptions`."""
+
+  learning_rate: float
+  clip_norm: float
+  beta_1: float
+  beta_2: float
+  epsilon: float
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainOptions:
   """How long and towards what; the section `train` of a recipe.
 
@@ -45,6 +56,9 @@ class TrainOptions:
       of `decay_at`.
     decay_at: fractions of the run.
     clip_norm: bound on the norm of the whole gradient; 0 for none.
+    beta_1, beta_2, epsilon: of Adam.
+    networks: of models that train several: from the name of one beside "main" to a
+      dict of those values from `learning_rate` to `epsilon` that are its own.
     average: weights of the saved model are moving averages with this momentum,
       for instance 0.999; 0 saves them as they are.
     steps: length of the run.
@@ -64,6 +78,10 @@ class TrainOptions:
   schedule: str = "constant"
   decay_at: tuple = (0.8, 0.95)
   clip_norm: float = 1.0
+  beta_1: float = 0.9
+  beta_2: float = 0.999
+  epsilon: float = 1e-7
+  networks: dict = dataclasses.field(default_factory=dict)
   average: float = 0.0
   steps: int = 1_000_000
   minutes: float = 0.0
@@ -72,3 +90,18 @@ class TrainOptions:
   seed: int = 0
   init: str = ""
   freeze: tuple = ()
+
+  def __post_init__(self):
+    # Plain dicts, whatever a recipe had: these go into JSON.
+    object.__setattr__(self, "networks", {
+        name: dict(values) for name, values in self.networks.items()})
+
+  def adam(self, network="main"):
+    """Returns the `AdamOptions` of a network.
+
+    Raises:
+      TypeError: if `networks` says something else of it.
+    """
+    own = {field.name: getattr(self, field.name)
+           for field in dataclasses.fields(AdamOptions)}
+    return AdamOptions(**{**own, **self.networks.get(network, {})})

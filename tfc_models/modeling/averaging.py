@@ -29,22 +29,23 @@ class MovingAverage(tf.Module):
     """Moves the averages towards the variables, after step number `step`."""
     step = tf.cast(step, tf.float32)
     momentum = tf.minimum(self.momentum, (1.0 + step) / (10.0 + step))
-    for average, source in self._both():
+    for average, source in self.pairs():
       average.assign_add((1.0 - momentum) * (source - average))
 
   @contextlib.contextmanager
   def applied(self):
     """A context in which the variables hold their averages."""
-    kept = [source.numpy() for _, source in self._both()]
-    for average, source in self._both():
+    kept = [source.numpy() for _, source in self.pairs()]
+    for average, source in self.pairs():
       source.assign(average)
     try:
       yield
     finally:
-      for (_, source), value in zip(self._both(), kept):
+      for (_, source), value in zip(self.pairs(), kept):
         source.assign(value)
 
-  def _both(self):
+  def pairs(self):
+    """Returns a list of (average, variable)."""
     return [
         (average, source.deref())
         for average, source in zip(self.averages, self._sources)]

@@ -172,16 +172,17 @@ class CompressionModel(TrainableModel, abc.ABC):
     for x_hat in self.decode_progressively(chunks, header):
       yield self.to_image(x_hat, _shape(header))
 
-  def reconstruct(self, image):
+  def reconstruct(self, image, settings=Settings()):
     """Returns the image that `decompress` will, and the estimated bits.
 
     Args:
       image: uint8 (H, W, 1 or 3).
+      settings: `Settings`.
 
     Returns:
       uint8 array of the same shape; float, -log2 p of all symbols.
     """
-    output = self(self.to_batch(image), training=False)
+    output = self(self.to_batch(image), training=False, settings=settings)
     bits = sum(float(bits[0]) for bits in output.bits.values())
     return self.to_image(output.x_hat, image.shape), bits
 

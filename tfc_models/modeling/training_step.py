@@ -28,24 +28,37 @@ class Controls:
   Attributes:
     lmbda, seed: variables, so that neither a graph nor an exported program holds
       them fixed.
-    trained: the variables that the step changes.
+    trained: from each of the model's `networks` to the list of variables that its
+      optimizer changes.
   """
 
   lmbda: tf.Variable
   seed: tf.Variable
-  trained: list
+  trained: dict
 
 
 class TrainableModel(tf.keras.Model):
-  """A model whose `call` gives a `ModelOutput` of its `latents`, see `base`."""
+  """A model whose `call` gives a `ModelOutput` of its `latents`, see `base`.
+
+  Class facts:
+    networks: from the name of an optimizer to the parts that it trains, as object
+      paths or beginnings of them; "main" trains all that no other does.
+    training_only: names of attributes that training alone uses, such as a
+      discriminator. Checkpoints hold them; weight files, moving averages and
+      fingerprints do not.
+    figure_names: of figures that `update` gives beside those of `objective`.
+  """
+
+  networks = {"main": ()}
+  training_only = ()
+  figure_names = ()
 
   def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,
               freeze=(), **kwargs):
     """Prepares `fit`; the variables have their initial values by now.
 
     Args:
-      optimizer: Keras optimizer, or a dict of them with the key "main" for
-        models that train several networks against each other.
+      optimizer: Keras optimizer, or a dict of them, one for each of `networks`.
       lmbda: weight of the distortion, see `objective`.
       distortion: one of `DISTORTIONS`.
       seed: of the noise.
@@ -56,7 +69,7 @@ class TrainableModel(tf.keras.Model):
       **kwargs: as in Keras.
 
     Raises:
-      ValueError: if nothing is called so.
+      ValueError: if nothing is called so, or optimizers and networks differ.
     """
     if distortion not in DISTORTIONS:
       raise ValueError(
@@ -64,19 +77,34 @@ class TrainableModel(tf.keras.Model):
           f"{distortion!r}.")
     optimizers = optimizer if isinstance(optimizer, dict) else {
         "main": optimizer}
+    if optimizers.keys() != self.networks.keys():
+      raise ValueError(
+          f"`optimizer` must hold one for each of {', '.join(self.networks)}, got "
+          f"{', '.join(optimizers)}.")
     super().compile(optimizer=optimizers["main"], **kwargs)
     self.optimizers = optimizers
     self.distortion = distortion
+    self.build_training_variables()
     self.controls = Controls(
         tf.Variable(lmbda, trainable=False, dtype=tf.float32),
         tf.Variable(seed, trainable=False, dtype=tf.int32),
-        self._without(freeze))
+        self._trained(freeze))
+    for network, variables in self.controls.trained.items():
+      optimizers[network].build(variables)
+    kept = {id(variable) for variable in variables_by_path(self).values()}
     self.moving_average = MovingAverage(
-        self.trainable_variables, average) if average else None
+        [v for v in self.trainable_variables if id(v) in kept],
+        average) if average else None
     names = ("loss", "bpp", "mse", "psnr", "gradient_norm") + (
         ("ms_ssim",) if distortion == "ms-ssim" else ()) + tuple(
-            f"bpp_{latent}" for latent in self.latents)
+            f"bpp_{latent}" for latent in self.latents) + self.figure_names
     self.means = {name: tf.keras.metrics.Mean(name=name) for name in names}
+
+  def build_training_variables(self):
+    """Creates the variables of `training_only`; may be called again.
+
+    Running these networks once does it. By default, for models without.
+    """
 
   @property
   def metrics(self):
@@ -87,7 +115,8 @@ class TrainableModel(tf.keras.Model):
 
     The loss is bpp + lmbda * mse with mse on 0..255, likewise with the mean
     absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
-    ms_ssim); the distortion is the mean over all stages. (Keras owns the attribute `Model.loss`.)
+    ms_ssim); the distortion is the mean over all stages. Each sample is weighed
+    by its own lmbda. (Keras owns the attribute `Model.loss`.)
 
     Args:
       x: (B, H, W, 3) float in [0, 1].
@@ -98,42 +127,56 @@ class TrainableModel(tf.keras.Model):
       Scalar loss, dict of scalars.
     """
     pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
-    figures = {
-        f"bpp_{name}": tf.reduce_mean(output.bits[name]) / pixels
-        for name in self.latents}
-    bpp = tf.add_n(list(figures.values()))
+    rates = {name: output.bits[name] / pixels for name in self.latents}
     mse = metrics.mse(x, output.x_hat)
-    psnr = tf.reduce_mean(metrics.psnr_from_mse(mse))
-    figures.update(bpp=bpp, mse=tf.reduce_mean(mse), psnr=psnr)
+    bpp = sum(rates.values(), tf.zeros_like(mse))  # (B,); 0 without latents.
     measure = DISTORTIONS[self.distortion]
     distortions = [
-        tf.reduce_mean(measure(x, x_hat))
-        for x_hat in output.stages or (output.x_hat,)]
+        measure(x, x_hat) for x_hat in output.stages or (output.x_hat,)]
+    loss = bpp + context.lmbda * tf.add_n(distortions) / len(distortions)
+    figures = {f"bpp_{name}": rate for name, rate in rates.items()}
+    figures.update(
+        loss=loss, bpp=bpp, mse=mse, psnr=metrics.psnr_from_mse(mse))
     if self.distortion == "ms-ssim":
       figures["ms_ssim"] = 1.0 - distortions[-1]
-    loss = bpp + context.lmbda * tf.add_n(distortions) / len(distortions)
-    return loss, dict(figures, loss=loss)
+    figures = {name: tf.reduce_mean(each) for name, each in figures.items()}
+    return figures["loss"], figures
 
   def update(self, x):
-    """Takes one optimizer step; models with several networks override it.
+    """Takes one step of each network; models with several override it.
 
     Args:
       x: (B, H, W, 3) uint8.
 
     Returns:
-      dict of scalars: the figures of `objective` before the step, and
-      gradient_norm, before clipping.
+      dict of scalars: the figures of `objective` before the step, gradient_norm of
+      the main network, before clipping, and those of `figure_names`.
     """
     x = image_ops.to_float(x)
     context = self.training_context(tf.shape(x)[0])
     with tf.GradientTape() as tape:
       output = self(x, training=True, context=context)
       loss, figures = self.objective(x, output, context)
-    gradients = tape.gradient(loss, self.controls.trained)
-    self.optimizer.apply_gradients(zip(gradients, self.controls.trained))
-    if self.moving_average:
+    return dict(figures, gradient_norm=self.minimize(loss, tape))
+
+  def minimize(self, loss, tape, network="main"):
+    """Takes an optimizer's step; returns the norm of the gradient before clipping.
+
+    Args:
+      loss: scalar, of which `network` takes the gradient with respect to what it
+        trains, and to nothing else.
+      tape: `tf.GradientTape`; persistent if it serves several networks.
+      network: one of `networks`. A step of "main" is what counts as one, and what
+        moving averages follow; it comes once an update.
+    """
+    variables = self.controls.trained[network]
+    if not variables:  # All are frozen.
+      return tf.zeros([])
+    gradients = tape.gradient(loss, variables)
+    self.optimizers[network].apply_gradients(zip(gradients, variables))
+    if self.moving_average and network == "main":
       self.moving_average.update(self.optimizer.iterations)
-    return dict(figures, gradient_norm=tf.linalg.global_norm(gradients))
+    return tf.linalg.global_norm(gradients)
 
   def averaged(self):
     """Returns a context in which the weights are their moving average, if any."""
@@ -142,7 +185,12 @@ class TrainableModel(tf.keras.Model):
     return contextlib.nullcontext()
 
   def train_step(self, x):
-    return self._log(self.update(x))
+    figures = self.update(x)
+    missing = self.means.keys() - figures.keys()
+    if missing:
+      raise ValueError(
+          f"`update` of {type(self).__name__} gives no {', '.join(sorted(missing))}.")
+    return self._log(figures)
 
   def test_step(self, x):
     x = image_ops.to_float(x)
@@ -154,26 +202,53 @@ class TrainableModel(tf.keras.Model):
         x, output, TrainingContext(lmbda=self.controls.lmbda))
     return self._log(figures)
 
-  def _without(self, freeze):
-    """Returns the trainable variables outside of the paths `freeze`."""
-    frozen = set()
-    for part in freeze:
-      found = {
-          id(variable) for path, variable in variables_by_path(self).items()
-          if f"{path}/".startswith(f"{part}/")}
-      if not found:
-        raise ValueError(f"freeze: no variables below {part!r}")
-      frozen |= found
-    return [v for v in self.trainable_variables if id(v) not in frozen]
+  def _trained(self, freeze):
+    """Returns what `Controls.trained` holds: all but the paths `freeze`."""
+    owners = {}
+    for network, parts in [*self.networks.items(), ("freeze", freeze)]:
+      for part in parts:
+        owners.update(dict.fromkeys(self._below(part, network), network))
+    return {
+        network: [v for v in self.trainable_variables
+                  if owners.get(id(v), "main") == network]
+        for network in self.networks}
+
+  def _below(self, part, wanted_by):
+    """Returns the ids of the variables of a part, an object path."""
+    found = [
+        id(variable)
+        for path, variable in variables_by_path(self, training_only=True).items()
+        if f"{path}/".startswith(f"{part}/")]
+    if not found:
+      raise ValueError(f"{wanted_by}: no variables below {part!r}")
+    return found
 
   def training_context(self, batch):
     """Returns the `TrainingContext` of the next step, of `batch` samples."""
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     samples = tf.cast(replica, tf.int32) * batch + tf.range(batch)
     noise = Noise(self.controls.seed, self.optimizer.iterations, samples)
-    return TrainingContext(lmbda=self.controls.lmbda, noise=noise)
+    return TrainingContext(lmbda=self.draw_lmbda(noise), noise=noise)
+
+  def draw_lmbda(self, noise):
+    """Returns the weights of the distortion in a step: a scalar, or (B,).
+
+    Models of variable rate draw one for each sample, from `noise` alone, and call
+    sees them in its context. At the quality that `Settings` have by default the
+    weight is `controls.lmbda`, with which validation weighs.
+
+    Args:
+      noise: `Noise` of the step.
+    """
+    del noise
+    return self.controls.lmbda
 
   def _log(self, figures):
+    unknown = figures.keys() - self.means.keys()
+    if unknown:
+      raise ValueError(
+          f"{type(self).__name__} gives {', '.join(sorted(unknown))}, which its "
+          "`figure_names` do not name.")
     for name, value in figures.items():
       self.means[name].update_state(value)
     return {name: self.means[name].result() for name in figures}

@@ -33,14 +33,19 @@ _NOT_WEIGHTS = frozenset([
     "keras_api", "latent_codec", "means", "moving_average", "optimizer", "optimizers"])
 
 
-def variables_by_path(model):
+def variables_by_path(model, training_only=False):
   """Returns a dict from object path to variable, sorted by path.
 
   A path names attributes and list positions from the model down, as in
   `tf.train.Checkpoint`; of several paths the shortest counts, then the first
   in the alphabet. It does not depend on variable names, which are not unique.
+
+  Args:
+    model: `TrainableModel`.
+    training_only: whether to look into the parts that are for training only, too.
   """
   found = {}
+  left_out = () if training_only else model.training_only
   seen = {id(model)}
   level = [("", model)]
   while level:
@@ -48,7 +53,8 @@ def variables_by_path(model):
     for prefix, parent in level:
       children = tf.train.TrackableView(parent).children(parent)
       for name, child in sorted(children.items()):
-        if id(child) in seen or name in _NOT_WEIGHTS:
+        if id(child) in seen or name in _NOT_WEIGHTS or (
+            parent is model and name in left_out):
           continue
         seen.add(id(child))
         path = f"{prefix}{name}"
@@ -72,15 +78,18 @@ def save(model, path, bits=16, **facts):
   """
   model.fix_tables()
   arrays = {}
-  kernels = _kernels_of_eight_bits(model) if bits == 8 else {}
-  for name, variable in variables_by_path(model).items():
+  variables = variables_by_path(model)
+  trainable = [variable for variable in variables.values() if variable.trainable]
+  kernels = _kernels_of_eight_bits(model, trainable) if bits == 8 else {}
+  for name, variable in variables.items():
     if id(variable) in kernels:
       arrays[name + _CODES], arrays[name + _SCALES] = kernels[id(variable)]
     else:
       arrays[name] = _stored(variable.numpy())
   info = dict(
-      facts, model=model.registered_name, arguments=model.arguments,
-      parameters=int(sum(np.prod(v.shape) for v in model.trainable_variables)))
+      facts, model=model.registered_name, kind=model.kind,
+      capabilities=sorted(model.capabilities), arguments=model.arguments,
+      parameters=int(sum(np.prod(v.shape) for v in trainable)))
   if "progressive" in model.capabilities:
     info["iterations"] = model.iterations
   info["fingerprint"] = _fingerprint(info, arrays)
@@ -209,7 +218,7 @@ def _stored(array):
   return half if np.all(np.isfinite(half)) else array.astype(np.float32)
 
 
-def _kernels_of_eight_bits(model):
+def _kernels_of_eight_bits(model, trainable):
   """Returns a dict from id of a variable to codes, int8, and scales, float32.
 
   Codes times scales, of the last axis, are about the kernel.
@@ -218,7 +227,7 @@ def _kernels_of_eight_bits(model):
   exact = [layer for layer in model.submodules
            if isinstance(layer, (ExactConv2D, ExactConv2DTranspose))]
   integers = {id(layer.kernel) for layer in exact}
-  for variable in model.trainable_variables:
+  for variable in trainable:
     if len(variable.shape) > 1 and variable.shape.num_elements() >= (
         _SMALLEST_KERNEL) and id(variable) not in integers:
       kernel = variable.numpy()

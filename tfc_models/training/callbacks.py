@@ -34,16 +34,16 @@ class Conduct(tf.keras.callbacks.Callback):
     self._start = time.monotonic()
 
   def on_train_batch_begin(self, batch, logs=None):
-    self.model.optimizer.learning_rate = self.run.learning_rate(
-        self._seconds())
+    seconds = self._seconds()
+    for network, optimizer in self.model.optimizers.items():
+      optimizer.learning_rate = self.run.learning_rate(seconds, network)
 
   def on_train_batch_end(self, batch, logs=None):
     # Means over the epoch so far: not finite from the first such step on.
-    if not math.isfinite(logs["loss"]):
-      wrong = [name for name, value in logs.items() if not math.isfinite(value)]
+    wrong = [name for name, value in logs.items() if not math.isfinite(value)]
+    if wrong:
       self.failure = (
-          f"step {self.run.step}: the loss became {logs['loss']} (not finite: "
-          f"{', '.join(wrong)})")
+          f"step {self.run.step}: not finite: {', '.join(sorted(wrong))}")
       self.model.stop_training = True
 
   def on_test_begin(self, logs=None):
@@ -92,16 +92,23 @@ class Progress(tf.keras.callbacks.Callback):
     if self._bar is not None:
       self._bar.update()
       if self._bar.n % 10 == 0:
-        self._bar.set_postfix_str(_figures(logs), refresh=False)
+        self._bar.set_postfix_str(self._figures(logs), refresh=False)
 
   def on_epoch_end(self, epoch, logs=None):
     if self._bar is None:
-      print(f"step {self.run.step}/{self.run.options.steps} {_figures(logs)} "
+      print(f"step {self.run.step}/{self.run.options.steps} {self._figures(logs)} "
             f"{self._rate():.2f} steps/s, {self._left()} left", flush=True)
 
   def on_train_end(self, logs=None):
     if self._bar is not None:
       self._bar.close()
+
+  def _figures(self, logs):
+    """Returns the figures that people watch, in one line."""
+    names = ("loss", "bpp", "psnr", "ms_ssim", *self.model.figure_names,
+             "val_loss", "val_psnr")
+    return " ".join(
+        f"{name} {logs[name]:.4g}" for name in names if name in logs)
 
   def _rate(self):
     start, step = self._start
@@ -131,7 +138,7 @@ class Samples(tf.keras.callbacks.Callback):
     self._writer = tf.summary.create_file_writer(log_dir)
 
   def on_epoch_end(self, epoch, logs=None):
-    if not math.isfinite(logs["loss"]):
+    if not all(map(math.isfinite, logs.values())):
       return
     with self.model.averaged():
       pairs, estimate, coded = [], 0.0, 0
@@ -147,10 +154,3 @@ class Samples(tf.keras.callbacks.Callback):
       tf.summary.scalar("bpp estimated", estimate / pixels)
       tf.summary.scalar("bpp coded", coded / pixels)
     self._writer.flush()
-
-
-def _figures(logs):
-  """Returns the figures that people watch, in one line."""
-  names = ("loss", "bpp", "psnr", "ms_ssim", "val_loss", "val_psnr")
-  return " ".join(
-      f"{name} {logs[name]:.4g}" for name in names if name in logs)

@@ -83,15 +83,14 @@ class Run:
       self._initialize()
     try:
       self.model.compile(
-          tf.keras.optimizers.Adam(
-              options.learning_rate, global_clipnorm=options.clip_norm or None),
+          {network: _optimizer(options.adam(network))
+           for network in self.model.networks},
           lmbda=options.lmbda, distortion=options.distortion,
           seed=options.seed, average=options.average, freeze=options.freeze)
     except ValueError as error:
       raise UsageError(f"train.{error}") from None
-    if not self.model.controls.trained:
+    if not self.model.controls.trained["main"]:
       raise UsageError("train.freeze leaves nothing to train")
-    self.model.optimizer.build(self.model.controls.trained)
     self._checkpoint = tf.train.Checkpoint(
         model=self.model, seconds=self.seconds, best_loss=self.best_loss)
     self._manager = tf.train.CheckpointManager(
@@ -125,15 +124,16 @@ class Run:
         batch_size=self.data.batch_size, patch_size=self.data.patch_size,
         num_batches=self.data.validation_batches, seed=self.options.seed)
 
-  def learning_rate(self, seconds):
-    """Returns the rate of the next step.
+  def learning_rate(self, seconds, network="main"):
+    """Returns the rate of a network in the next step.
 
     Args:
       seconds: that training has taken so far.
+      network: one of the model's `networks`; all follow one schedule.
     """
     options = self.options
     return schedules.learning_rate(
-        options.learning_rate, options.schedule, options.decay_at,
+        options.adam(network).learning_rate, options.schedule, options.decay_at,
         schedules.progress(self.step, options.steps, seconds, options.minutes))
 
   def is_over(self):
@@ -233,6 +233,13 @@ class Run:
           f"{self.path(CONFIG_FILE)} holds") from None
 
 
+def _optimizer(options):
+  """Returns the Keras optimizer of `AdamOptions`."""
+  return tf.keras.optimizers.Adam(
+      options.learning_rate, beta_1=options.beta_1, beta_2=options.beta_2,
+      epsilon=options.epsilon, global_clipnorm=options.clip_norm or None)
+
+
 def versions():
   """Returns a dict of the versions that a result depends on."""
   return {
@@ -245,9 +252,10 @@ def versions():
 def _check(model_name, data, options):
   """Raises `UsageError` for options that contradict each other."""
   try:
-    factor = registry.get(model_name).downsampling_factor
+    model = registry.get(model_name)
   except KeyError as error:
     raise UsageError(error.args[0]) from None
+  factor = model.downsampling_factor
   if data.patch_size < 1 or data.patch_size % factor:
     raise UsageError(
         f"data.patch_size must be a multiple of {factor} for {model_name}, "
@@ -278,6 +286,14 @@ def _check(model_name, data, options):
         f"train.average must lie in 0..1, 1 excluded, got {options.average}")
   if options.lmbda <= 0:
     raise UsageError(f"train.lmbda must be above 0, got {options.lmbda}")
+  others = sorted(model.networks.keys() - {"main"})
+  for network, values in options.networks.items():
+    if network not in others:
+      raise UsageError(
+          f"train.networks: beside main {model_name} trains "
+          f"{', '.join(others) or 'nothing'}, not {network!r}")
+    for name in values:
+      _check_choice(f"train.networks.{network}", name, vars(options.adam()))
 
 
 def _check_choice(name, value, choices):

@@ -1,0 +1,19 @@
+"""Newcomers' models: for each a file with a class and a recipe is all it takes."""
+
+import contextlib
+
+from tfc_models import configs, registry
+
+
+@contextlib.contextmanager
+def registered(module):
+  """A context in which a toy is found like any other model, and its recipe too.
+
+  Args:
+    module: one of this package, with `NAME`, `Toy` and `get_config`.
+  """
+  registry.register(module.NAME)(module.Toy)
+  try:
+    yield
+  finally:
+    registry.unregister(module.NAME)
