@@ -37,3 +37,13 @@ def tiny_weights(tmp_path_factory):
   path = tmp_path_factory.mktemp("weights") / "model.npz"
   weights.save(model, path, lmbda=0.01)
   return str(path)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+  """Folder of a few photographs to train on."""
+  from PIL import Image
+  folder = tmp_path_factory.mktemp("photos")
+  for i in range(5):
+    Image.fromarray(make_image(80 + i, 90, seed=i)).save(folder / f"{i}.png")
+  return str(folder)

@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.conftest import make_image
+from tests.conformance import toys
+from tests.conformance.toys import gan
 from tests.test_cli import fails, tfcm
 from tfc_models import bundles, configs
 from tfc_models.bundles import naming, run_bundle
@@ -21,14 +22,6 @@ from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info
 
 STEPS = 20
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-  folder = tmp_path_factory.mktemp("photos")
-  for i in range(5):
-    Image.fromarray(make_image(80 + i, 90, seed=i)).save(folder / f"{i}.png")
-  return str(folder)
 
 
 def recipe(name, photos, **changes):
@@ -67,7 +60,8 @@ def losses_here(bundle, tmp_path, steps):
   update = tf.function(run.model.update)
   losses = []
   for images in run.batches(0, steps):
-    run.model.optimizer.learning_rate = run.learning_rate(0.0)
+    for network, optimizer in run.model.optimizers.items():
+      optimizer.learning_rate = run.learning_rate(0.0, network)
     losses.append(float(update(images)["loss"]))
   return losses
 
@@ -81,8 +75,37 @@ KINDS = ["tfcm-base", *(
 @pytest.mark.parametrize("name", KINDS)
 def test_a_bundle_trains_as_tensorflow_does_and_comes_back(
     name, photos, tmp_path):
-  bundle, out = str(tmp_path / "bundle"), str(tmp_path / "out")
   parts = recipe(name.replace("-", "_"), photos, average=0.9)
+  trains_there_and_comes_back(parts, photos, tmp_path)
+
+
+def test_a_bundle_trains_two_networks(photos, tmp_path):
+  config = gan.get_config()
+  with toys.registered(gan):
+    trains_there_and_comes_back(
+        (config.model.name, config.model.arguments.to_dict(),
+         DataOptions(**{**config.data, "train": photos}),
+         TrainOptions(**{**config.train, "steps": STEPS, "schedule": "cosine"})),
+        photos, tmp_path)
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    run = Run(str(tmp_path / "back"), *results_parts(results))
+    state = {}
+    run_bundle.read_results(str(tmp_path / "out"), state)
+    named = naming.variables_by_name(run.model)
+    moments = [name for name in state if name.startswith("optimizer/discriminator/")]
+    assert len(moments) == 1 + 2 * 4  # Its steps; of each variable, two.
+    for name, value in state.items():
+      np.testing.assert_allclose(named[name].numpy(), value, err_msg=name)
+
+
+def results_parts(results):
+  config = configs.from_dict(results["config"])
+  return (config.model.name, config.model.arguments.to_dict(),
+          DataOptions(**config.data), TrainOptions(**config.train))
+
+
+def trains_there_and_comes_back(parts, photos, tmp_path):
+  bundle, out = str(tmp_path / "bundle"), str(tmp_path / "out")
   bundles.export(bundle, *parts, limit_mib=8.0)
   log, text = run_there(bundle, out)
   assert re.search("jax .* jaxlib .* numpy .*\ncompiled in", text)

@@ -25,14 +25,6 @@ from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-  folder = tmp_path_factory.mktemp("photos")
-  for i in range(4):
-    Image.fromarray(make_image(80, 90, seed=i)).save(folder / f"{i}.png")
-  return str(folder)
-
-
 def options(photos, **changes):
   config = configs.get("tfcm_base:tiny")
   data = DataOptions(**{**config.data, "train": photos})
@@ -274,7 +266,7 @@ def test_a_set_that_is_not_here_says_how_to_fetch_it(tmp_path, monkeypatch):
 
 def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
   with pytest.raises(
-      UsageError, match=r"step \d: the loss became (nan|inf) .not finite: bpp_z,"):
+      UsageError, match=r"step \d: not finite: .*bpp_z, .*loss"):
     training.train(
         str(tmp_path), *options(photos, learning_rate=1e30, clip_norm=0.0,
                                 schedule="constant"))
@@ -282,7 +274,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
 
 @pytest.mark.parametrize("section, change, reason", [
     ("data", {"patch_size": 100}, "multiple of 32"),
-    ("data", {"patch_size": 640}, "no usable image .4 below 640"),
+    ("data", {"patch_size": 640}, "no usable image .5 below 640"),
     ("train", {"distortion": "ssim"}, "must be one of"),
     ("train", {"distortion": "ms-ssim"}, "at least 161"),
     ("data", {"validation": "nowhere"}, "no image files"),

@@ -6,10 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from tests.conformance import suite
+from tests.conformance.toys import averages
 from tests.conftest import make_image
-from tfc_models import configs
+from tfc_models import configs, pretrained, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.modeling import weights
+from tfc_models.weight_info import read_info
 
 
 def values(model):
@@ -75,3 +77,48 @@ def test_what_a_warm_start_lacks_is_named_by_its_parts(tmp_path, caplog):
   with caplog.at_level("WARNING"):
     weights.warm_start(coded, tmp_path / "a.npz")
   assert "a.npz has no binary_rnn; they keep" in caplog.text
+
+
+def test_a_file_keeps_the_defaults_that_it_was_made_with(tmp_path):
+  def define(step):
+    class Model(averages.Toy):
+      def __init__(self, *, step=step, **kwargs):
+        super().__init__(step=step, **kwargs)
+
+    return Model
+
+  registry.register("old-toy")(define(4.0))
+  try:
+    info = weights.save(suite.fresh("old-toy"), tmp_path / "a.npz")
+    assert info["arguments"] == {"step": 4.0}
+    registry.unregister("old-toy")
+    registry.register("old-toy")(define(8.0))
+    loaded, found = weights.load(tmp_path / "a.npz")
+    assert found == info and loaded.arguments == {"step": 4.0}
+    assert registry.complete("old-toy", {}) == {"step": 8.0}
+  finally:
+    registry.unregister("old-toy")
+
+
+# What the files of shipped names leave to constructors: their format as much as
+# what they say. A new argument joins with the value that these files mean.
+UNSAID = {
+    "bmshj2018-hyperprior": {"exact": True},
+    "johnston2018": {"code_depth": 32, "state_kernel": 3},
+    "mbt2018": {"exact": True, "fixed_grid": False},
+    "mbt2018-mean": {"exact": True, "fixed_grid": False},
+    "tfcm-base": {"width": 128, "hyper_width": 96, "hyper_depth": 64},
+    "toderici2016": {"code_depth": 4},
+    "toderici2017": {"code_depth": 32, "state_kernel": 1},
+}
+
+
+def test_shipped_weights_mean_the_defaults_of_their_time():
+  for entry in pretrained.manifest():
+    info = read_info(pretrained.weight_path(entry))
+    complete = registry.complete(info["model"], info["arguments"])
+    unsaid = {name: value for name, value in complete.items()
+              if name not in info["arguments"]}
+    # Files of now say all, and need nothing here.
+    if unsaid:
+      assert unsaid == UNSAID[info["model"]], info["model"]

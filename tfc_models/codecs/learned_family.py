@@ -8,6 +8,9 @@ from tfc_models.codecs.base import Family, check_range, version_of
 from tfc_models.errors import UsageError
 from tfc_models.weight_info import read_info
 
+# Where a curve of weights for all rates is looked at.
+QUALITIES = tuple(range(10, 100, 10))
+
 
 @dataclasses.dataclass(frozen=True)
 class LearnedFamily(Family):
@@ -66,17 +69,44 @@ class ProgressiveFamily(Family):
     return {**_facts(read_info(self.path)), "iterations": setting}
 
 
+@dataclasses.dataclass(frozen=True)
+class QualityFamily(Family):
+  """Weights for all rates, without iterations.
+
+  Attributes:
+    path: of the weight file.
+    settings: qualities.
+  """
+
+  name: str
+  path: str
+  settings: tuple = QUALITIES
+
+  def check(self, setting):
+    check_range(self.name, setting, 1, 100)
+
+  def make(self, setting):
+    from tfc_models import codecs
+    return codecs.LearnedCodec.from_file(self.path, quality=setting)
+
+  def facts(self, setting):
+    return {**_facts(read_info(self.path)), "quality": setting}
+
+
 def _family(name, weights):
   """Returns the family of a list of (setting, path of a weight file)."""
   if len(weights) == 1:
     ((_, path),) = weights
-    iterations = read_info(path).get("iterations")
+    info = read_info(path)
+    iterations = info.get("iterations")
     if iterations is not None:
       # The powers of two, and the last: each is coded from the start.
       settings = [2**n for n in range(iterations.bit_length())]
       if settings[-1] != iterations:
         settings.append(iterations)
       return ProgressiveFamily(name, path, iterations, tuple(settings))
+    if "quality" in info.get("capabilities", ()):
+      return QualityFamily(name, path)
   return LearnedFamily(
       name, tuple(weights), tuple(setting for setting, _ in weights))
 
@@ -106,7 +136,7 @@ def trained(paths):
 
   Args:
     paths: list, a point of the curve each, called by its last part; the only one
-      may hold a progressive model, whose iterations are the points.
+      may hold a model of all rates, whose iterations or qualities are the points.
 
   Raises:
     UsageError: if one holds no weights, or two are called the same.

@@ -44,6 +44,8 @@ class CompressionModel(TrainableModel, abc.ABC):
     capabilities: subset of {"quality", "progressive", "lossless",
       "exact_pixels"}; what the conformance suite tests and callers may ask for.
       Progressive models have an attribute `iterations`, how many there are.
+      Others with "quality" take more bits and err less the higher it is, also
+      untrained, and as `draw_lmbda` says in training.
     latents: names of the coded latents, in the order of the stream.
   """
 

@@ -1,13 +1,13 @@
-"""Newcomers' models: for each a file with a class and a recipe is all it takes."""
+"""Newcomers' models: a file each, with a class and a recipe, is all it takes."""
 
 import contextlib
 
-from tfc_models import configs, registry
+from tfc_models import registry
 
 
 @contextlib.contextmanager
 def registered(module):
-  """A context in which a toy is found like any other model, and its recipe too.
+  """A context in which a toy is found like any other model.
 
   Args:
     module: one of this package, with `NAME`, `Toy` and `get_config`.
