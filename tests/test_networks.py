@@ -15,6 +15,7 @@ from tests.conformance.toys import gan
 from tests.conftest import make_image
 from tfc_models import registry, training
 from tfc_models.bundles import naming
+from tfc_models.cli.train import override
 from tfc_models.codecs import LearnedCodec
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.errors import UsageError
@@ -146,6 +147,18 @@ def test_each_network_has_settings_and_all_follow_the_schedule(
       seen, [[1e-4, 2e-3]] * 3 + [[1e-5, 2e-4]] * 3, rtol=1e-5)
   assert json.loads((tmp_path / "config.json").read_text())["train"]["networks"] == {
       "discriminator": {"learning_rate": 2e-3, "clip_norm": 0.0, "beta_1": 0.25}}
+
+
+def test_flags_set_the_values_of_one_network():
+  config = override(gan.get_config(), [
+      "--config.train.networks.discriminator.learning_rate=0.5",
+      "--config.train.epsilon=1.0"])
+  options = TrainOptions(**config.train)
+  own = {"learning_rate": 0.5, "beta_1": 0.5}
+  assert vars(options.adam("discriminator")) == {**vars(options.adam()), **own}
+  assert options.adam().epsilon == 1.0 and options.adam().beta_1 == 0.9
+  with pytest.raises(UsageError, match="no key 'rate' there; known: beta_1, learn"):
+    override(config, ["--config.train.networks.discriminator.rate=0.5"])
 
 
 @pytest.mark.parametrize("frozen, network", [

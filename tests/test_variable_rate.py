@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tests.conformance import suite, toys
 from tests.conformance.toys import averages, gains
@@ -13,6 +14,7 @@ from tests.conftest import make_image
 from tfc_models import codecs, metrics
 from tfc_models.codecs import learned_family, lineup
 from tfc_models.errors import UsageError
+from tfc_models.inspection import shipped
 from tfc_models.modeling import weights
 from tfc_models.modeling.base import ModelOutput
 from tfc_models.modeling.settings import Settings, TrainingContext
@@ -156,3 +158,13 @@ def test_weights_of_variable_rate_are_a_curve_of_qualities(file):
     np.testing.assert_array_equal(
         codecs.load(str(file)).decode(data),
         loaded.model.reconstruct(image, Settings(quality=quality))[0])
+
+
+def test_weights_are_measured_at_their_quality(file, tmp_path):
+  path = tmp_path / "image.png"
+  Image.fromarray(make_image(170, 180)).save(path)
+  low, high = (
+      shipped.summarize(codecs.load(str(file), quality), [str(path)])
+      for quality in (20, 80))
+  assert low.exact == high.exact == 1
+  assert low.bpp < high.bpp and low.psnr < high.psnr

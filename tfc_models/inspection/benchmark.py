@@ -180,7 +180,9 @@ def _walks(codec, data, repeat):
 
 def _train_step(model, batch, patch):
   """Returns a function that takes one training step on a constant batch."""
-  model.compile(tf.keras.optimizers.Adam(1e-4, global_clipnorm=1.0), lmbda=0.01)
+  model.compile({
+      network: tf.keras.optimizers.Adam(1e-4, global_clipnorm=1.0)
+      for network in model.networks}, lmbda=0.01)
   images = tf.constant(np.random.default_rng(0).integers(
       0, 256, (batch, patch, patch, 3), np.uint8))
   step = tf.function(model.train_step)

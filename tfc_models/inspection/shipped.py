@@ -23,6 +23,7 @@ from tfc_models.evaluation.record import (
   measure,
 )
 from tfc_models.inspection.progressive import measured
+from tfc_models.modeling.settings import Settings
 from tfc_models.pretrained.loader import weight_path
 
 
@@ -70,7 +71,8 @@ def summarize(codec, paths):
         record.decode_seconds,
         interpolate_psnr(below, above, record.num_bytes), above.ms_ssim))
     header, chunks = bitstream.read(record.data)
-    output = model(model.to_batch(image))
+    output = model(model.to_batch(image), settings=Settings(
+        quality=header.settings.get("quality")))
     expected = model.to_image(output.x_hat, image.shape)
     estimate += sum(float(bits[0]) for bits in output.bits.values())
     coded += 8 * bitstream.coded_bytes(chunks)
