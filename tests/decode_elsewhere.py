@@ -43,7 +43,7 @@ def observe(model, data):
       object.__setattr__(codec, "decode", decode)
   digest.check = noted
   try:
-    header, chunks = bitstream.read(data)
+    header, chunks, *_ = bitstream.read(data)
     model.decode(chunks, header)
   finally:
     digest.check = check

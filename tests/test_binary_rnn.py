@@ -1,5 +1,6 @@
 """The entropy coder of recurrent codecs, and bits where they are needed."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -11,7 +12,7 @@ from tests.conformance import suite
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs, metrics
-from tfc_models.codecs import LearnedCodec
+from tfc_models.codecs import FileOptions, LearnedCodec
 from tfc_models.entropy_models import (
   BernoulliCodec,
   SignParams,
@@ -152,14 +153,14 @@ def make_codec():
 def test_raw_bits_stay_a_mode():
   codec = make_codec()
   image = make_image(70, 90)
-  _, chunks = bitstream.read(codec.encode(image))
+  chunks = bitstream.read(codec.encode(image)).chunks
   assert [chunk.type for chunk in chunks] == [bitstream.PREDICTED_ITERATION] * 2
   raw = codec.encode(image, Settings(raw_bits=True))
-  _, chunks = bitstream.read(raw)
+  chunks = bitstream.read(raw).chunks
   assert [chunk.type for chunk in chunks] == [bitstream.ITERATION] * 2
   np.testing.assert_array_equal(codec.decode(raw), codec.decode(codec.encode(image)))
   small = make_image(32, 32)
-  thumbnail = codec.encode(small, Settings(thumbnail=True))
+  thumbnail = codec.encode(small, options=FileOptions(thumbnail=True))
   np.testing.assert_array_equal(
       codec.decode(thumbnail), codec.decode(codec.encode(small)))
 
@@ -175,14 +176,15 @@ def test_a_flipped_prediction_is_noticed(monkeypatch):
 
 def test_what_is_not_of_the_model_is_refused():
   codec, image = make_codec(), make_image(40, 50)
-  header, chunks = bitstream.read(codec.encode(image))
+  header, chunks, *_ = bitstream.read(codec.encode(image))
   without = LearnedCodec(suite.tiny("johnston2018"), b"abcd")
   for wrong in (chunks[0]._replace(strings=chunks[0].strings[1:]),
                 chunks[0]._replace(type=bitstream.ITERATION)):
     with pytest.raises(BitstreamError, match="holds something else"):
       codec.decode(bitstream.write(header, [wrong]))
+  other = dataclasses.replace(header, model="johnston2018")
   with pytest.raises(BitstreamError, match="holds something else"):
-    without.decode(bitstream.write(header, chunks))
+    without.decode(bitstream.write(other, chunks))
   def flagged(number, flags):
     changed = list(chunks)
     changed[number] = chunks[number]._replace(
@@ -195,7 +197,7 @@ def test_what_is_not_of_the_model_is_refused():
     with pytest.raises(BitstreamError, match=reason):
       codec.decode(flagged(number, flags))
   stopped = Tiles(np.ones([2, 2], bool), 32)
-  assert np.all(stopped.read(b"").stopped)
+  assert stopped.read(b"") is stopped
   with pytest.raises(BitstreamError, match="stopped before"):
     stopped.read(bytes([9]))
   for other, settings in ((without, Settings(tile_psnr=20.0)),
@@ -222,10 +224,10 @@ def adaptive():
 def test_tiles_that_are_good_enough_take_no_bits():
   codec, image, psnr = adaptive()
   data = codec.encode(image, Settings(tile_psnr=psnr))
-  _, chunks = bitstream.read(data)
+  chunks = bitstream.read(data).chunks
   flags = [chunk.strings[0] for chunk in chunks]
   assert flags[0] == b"" and len(flags[1]) > 1
-  _, plain = bitstream.read(codec.encode(image))
+  plain = bitstream.read(codec.encode(image)).chunks
   assert len(chunks[1].strings[1]) < len(plain[1].strings[1])
   images = list(codec.decode_progressively(data))
   for found, (_, sent) in zip(images, codec.model.compress_progressively(
@@ -265,7 +267,7 @@ def test_the_table_of_iterations_says_what_coder_and_tiles_save():
 
 def test_an_image_whose_tiles_have_all_stopped_ends_there():
   codec, image, _ = adaptive()
-  _, chunks = bitstream.read(codec.encode(image, Settings(tile_psnr=1.0)))
+  chunks = bitstream.read(codec.encode(image, Settings(tile_psnr=1.0))).chunks
   assert len(chunks) == 1
   assert codec.encode(image, Settings(tile_psnr=99.0)) == codec.encode(image)
 

@@ -1,18 +1,57 @@
 """The container keeps what it is given, and notices every damage."""
 
 import dataclasses
+import struct
+import zlib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfc_models import bitstream
-from tfc_models.bitstream import LATENT, METADATA, Chunk, Header, varint
+from tfc_models.bitstream import (
+    FRAME,
+    ITERATION,
+    LATENT,
+    METADATA,
+    NESTS,
+    PLANE,
+    TILE,
+    Chunk,
+    Header,
+    varint,
+)
 from tfc_models.errors import BitstreamError, ChecksumError, TruncatedError
 
 HEADER = Header("some-model", b"\x01\x02\x03\x04", 512, 768,
                 settings={"quality": 50})
 CHUNKS = [Chunk(LATENT, 0, (b"z string", b"the longer y string"))]
+PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
+
+
+def chunks_of(types):
+  return st.lists(
+      st.builds(Chunk, st.sampled_from(types), st.integers(0, 2**40),
+                st.lists(st.binary(max_size=300), max_size=4).map(tuple)),
+      min_size=1, max_size=4)
+
+
+def repaired(data, header_size):
+  """Returns the bytes of a file of one chunk, with checksums made right."""
+  head, body = data[:header_size], data[header_size + 4:-4]
+  return b"".join([
+      head, struct.pack("<I", zlib.crc32(head)), body,
+      struct.pack("<I", zlib.crc32(body, zlib.crc32(head)))])
+
+
+def with_settings(*tags_and_values, count=None):
+  """Returns a file whose header holds settings of these bytes."""
+  header = dataclasses.replace(HEADER, settings={})
+  data = bitstream.write(header, CHUNKS)
+  size = 4 + 2 + 10 + 4 + 2 + 2 + 1  # Up to the number of settings.
+  count = len(tags_and_values) if count is None else count
+  fields = varint.write(count) + b"".join(tags_and_values)
+  return repaired(data[:size] + fields + data[size + 1:], size + len(fields))
 
 
 @given(st.integers(0, 2**63 - 1))
@@ -23,42 +62,57 @@ def test_a_varint_is_read_as_written(value):
 
 @settings(deadline=None)
 @given(
-    name=st.text(st.characters(codec="ascii"), min_size=1, max_size=255),
+    name=st.text(PRINTABLE, min_size=1, max_size=255),
     fingerprint=st.binary(min_size=4, max_size=4),
     height=st.integers(1, 4096), width=st.integers(1, 65535),
     channels=st.sampled_from([1, 3]),
     quality=st.none() | st.integers(1, 100),
-    chunks=st.lists(
-        st.builds(Chunk, st.sampled_from([LATENT, METADATA]),
-                  st.integers(0, 2**40),
-                  st.lists(st.binary(max_size=300), max_size=4).map(tuple)),
-        min_size=1, max_size=4))
+    model=st.none() | st.binary(max_size=40),
+    metadata=st.dictionaries(
+        st.sampled_from(bitstream.METADATA_NAMES), st.binary(max_size=99)),
+    chunks=chunks_of([LATENT, ITERATION, TILE]))
 def test_a_file_is_read_as_written(
-    name, fingerprint, height, width, channels, quality, chunks):
-  header = Header(name, fingerprint, height, width, channels,
-                  settings={} if quality is None else {"quality": quality})
-  assert bitstream.read(bitstream.write(header, chunks)) == (header, chunks)
+    name, fingerprint, height, width, channels, quality, model, metadata, chunks):
+  noted = {"quality": quality, "model": model}
+  header = Header(
+      name, fingerprint, height, width, channels,
+      settings={k: v for k, v in noted.items() if v is not None})
+  assert bitstream.read(bitstream.write(header, chunks, metadata)) == (
+      header, chunks, metadata, True)
 
 
 def test_overhead_of_an_ordinary_photograph_is_at_most_40_bytes():
   strings = (bytes(2000), bytes(40000))
-  data = bitstream.write(HEADER, [Chunk(LATENT, 0, strings)])
-  assert bitstream.overhead(data) == len(data) - 42000 - len(HEADER.model)
-  assert bitstream.overhead(data) <= 40
+  chunks = [Chunk(LATENT, 0, strings)]
+  for metadata in ({}, {"icc": bytes(500)}):
+    data = bitstream.write(HEADER, chunks, metadata)
+    stream = bitstream.read(data)
+    assert bitstream.coded_bytes(stream.chunks) == 42000
+    assert bitstream.overhead(data, stream) == (
+        len(data) - 42000 - len(HEADER.model) - sum(map(len, metadata.values())))
+    assert bitstream.overhead(data, stream) <= 40 + 20 * len(metadata)
 
 
 def test_a_file_cut_anywhere_is_truncated():
-  data = bitstream.write(HEADER, CHUNKS + CHUNKS)
+  data = bitstream.write(HEADER, CHUNKS + CHUNKS, {"exif": b"Canon"})
   for length in range(len(data)):
     with pytest.raises(TruncatedError):
       bitstream.read(data[:length])
 
 
 def test_whole_chunks_of_a_cut_file_are_read_on_request():
-  data = bitstream.write(HEADER, CHUNKS + CHUNKS)
-  assert bitstream.read(data[:-1], allow_partial=True) == (HEADER, CHUNKS)
+  data = bitstream.write(HEADER, CHUNKS + CHUNKS, {"exif": b"Canon"})
+  assert bitstream.read(data[:-1], allow_partial=True) == (
+      HEADER, CHUNKS, {"exif": b"Canon"}, True)
   with pytest.raises(TruncatedError):
     bitstream.read(data[:len(data) // 2 - 20], allow_partial=True)
+
+
+def test_damage_is_noticed_in_front_of_a_cut():
+  data = bytearray(bitstream.write(HEADER, CHUNKS + CHUNKS))
+  data[60] ^= 1
+  with pytest.raises(ChecksumError):
+    bitstream.read(bytes(data[:-1]), allow_partial=True)
 
 
 def test_every_flipped_byte_is_noticed():
@@ -96,10 +150,85 @@ def test_a_chunk_of_another_file_is_refused():
 def test_unknown_ancillary_chunks_are_skipped_and_others_refused():
   unknown = Chunk(0x80 | 0x3E, 0, (b"future",))
   data = bitstream.write(HEADER, [unknown, *CHUNKS])
-  assert bitstream.read(data) == (HEADER, CHUNKS)
+  assert bitstream.read(data).chunks == CHUNKS
   with pytest.raises(BitstreamError, match="type 62 is unknown"):
     bitstream.read(bitstream.write(HEADER, [Chunk(62, 0, ()), *CHUNKS]))
+  with pytest.raises(BitstreamError, match="no picture"):
+    bitstream.read(bitstream.write(HEADER, [unknown]))
 
+
+def test_metadata_is_apart_from_the_picture():
+  data = bitstream.write(HEADER, CHUNKS, {"xmp": b"<x/>", "icc": b"profile"})
+  assert bitstream.read(data).metadata == {"icc": b"profile", "xmp": b"<x/>"}
+  with pytest.raises(ValueError, match="got 'gps'"):
+    bitstream.write(HEADER, CHUNKS, {"gps": b""})
+
+
+@pytest.mark.parametrize("chunks, reason", [
+    ([(b"icc",)], "no name and value"), ([(b"icc", b"", b"")], "no name and value"),
+    ([(b"icc", b"1"), (b"icc", b"2")], "icc twice")])
+def test_metadata_of_another_shape_is_refused(chunks, reason):
+  with pytest.raises(BitstreamError, match=reason):
+    bitstream.read(bitstream.write(
+        HEADER, [*(Chunk(METADATA, 0, strings) for strings in chunks), *CHUNKS]))
+
+
+def test_unknown_metadata_is_skipped():
+  for name in (b"future", b"\xff\n"):
+    assert bitstream.read(bitstream.write(
+        HEADER, [Chunk(METADATA, 0, (name, b"1")), *CHUNKS])).metadata == {}
+
+
+# Chunks that hold chunks.
+
+@given(chunks_of([LATENT, ITERATION]), st.sampled_from(sorted(NESTS)))
+def test_nested_chunks_come_back(chunks, type):
+  nested = bitstream.nest(type, 3, chunks)
+  assert (nested.type, nested.index) == (type, 3)
+  assert bitstream.unnest(nested) == chunks
+  data = bitstream.write(HEADER, [nested])
+  (read,) = bitstream.read(data).chunks
+  assert bitstream.unnest(read) == chunks
+  assert bitstream.coded_bytes([read]) == bitstream.coded_bytes(chunks)
+
+
+def test_frames_hold_planes_hold_tiles():
+  tile = bitstream.nest(TILE, 0, CHUNKS)
+  plane = bitstream.nest(PLANE, 1, [tile, *CHUNKS])
+  frame = bitstream.nest(FRAME, 2, [plane, tile])
+  assert bitstream.unnest(frame) == [plane, tile]
+  assert bitstream.coded_bytes([frame]) == 3 * bitstream.coded_bytes(CHUNKS)
+  for type, inner in [(TILE, tile), (TILE, plane), (PLANE, frame), (LATENT, tile),
+                      (FRAME, Chunk(METADATA, 0, ()))]:
+    with pytest.raises(ValueError, match=f"type {type} cannot hold"):
+      bitstream.nest(type, 0, [inner])
+
+
+def test_a_nested_chunk_has_these_bytes():
+  nested = bitstream.nest(TILE, 7, [Chunk(LATENT, 300, (b"ab", b"c"))])
+  assert nested.strings == (b"\x01\xac\x02\x02\x02\x01abc",)
+
+
+@pytest.mark.parametrize("string", [
+    b"", b"\x01", b"\x01\x80", b"\x01\0", b"\x01\0\x02\x01", b"\x01\0\x01\x05ab",
+    b"\x01\0\0x", b"\0\0\0", b"\x04\0\0", b"\x05\0\0", b"\x41\0\0", b"\x81\0\0",
+    b"\x01\0" + b"\xff" * 8 + b"\x7f", b"\x01" + b"\xff" * 10])
+def test_nests_of_something_else_are_refused(string):
+  with pytest.raises(BitstreamError, match="chunk|too long"):
+    bitstream.unnest(Chunk(TILE, 0, (string,)))
+
+
+def test_no_chunk_is_its_own_ancestor():
+  string = b""
+  for _ in range(10000):  # A tile in a tile in a tile ...
+    string = bytes([TILE, 0, 1]) + varint.write(len(string)) + string
+  with pytest.raises(BitstreamError, match="holds one of type 4"):
+    bitstream.coded_bytes([Chunk(TILE, 0, (string,))])
+  with pytest.raises(BitstreamError, match="holds no chunks"):
+    bitstream.unnest(CHUNKS[0])
+
+
+# The header.
 
 @pytest.mark.parametrize("height, width", [
     (0, 5), (5, 0), (70000, 5), (60000, 60000)])
@@ -108,10 +237,50 @@ def test_sizes_beyond_the_limits_are_refused(monkeypatch, height, width):
   with pytest.raises(BitstreamError, match="outside the limits"):
     bitstream.write(header, CHUNKS)
   with monkeypatch.context() as patch:
-    patch.setattr(bitstream.container, "check_size", lambda h, w: None)
+    patch.setattr(bitstream.header, "check_size", lambda h, w: None)
     data = bitstream.write(header, CHUNKS)
   with pytest.raises(BitstreamError, match="outside the limits"):
     bitstream.read(data)
+
+
+@pytest.mark.parametrize("name", [b"a\x1b[31mb", b"two words", b"a\n", b"\xe9t\xe9"])
+def test_names_that_are_not_printed_as_they_are_are_refused(name):
+  header = dataclasses.replace(HEADER, model="x" * len(name))
+  data = bitstream.write(header, CHUNKS)
+  size = 4 + 2 + len(name) + 4 + 2 + 2 + 1 + 3
+  with pytest.raises(BitstreamError, match="holds a model of .* printable") as info:
+    bitstream.read(repaired(data[:6] + name + data[6 + len(name):], size))
+  assert "\x1b" not in str(info.value)
+
+
+INTEGER, FLOAT, STRING = 0, 1, 2
+
+
+@pytest.mark.parametrize("reason, settings", [
+    ("quality of 0, not 1..100", [bytes([INTEGER, 0])]),
+    ("quality of 101, not", [bytes([INTEGER, 101])]),
+    ("quality of 50.0, not", [bytes([FLOAT]) + struct.pack("<f", 50.0)]),
+    ("quality of nan, not", [bytes([FLOAT]) + struct.pack("<f", float("nan"))]),
+    ("quality of b'a', not", [bytes([STRING, 1]) + b"a"]),
+    ("model of 5, not bytes", [bytes([63 << 2, 5])]),
+    ("unknown type", [bytes([3])]),
+    ("setting 0 twice", [bytes([INTEGER, 50])] * 2),
+    ("setting 9 twice", [bytes([9 << 2, 50])] * 2)])
+def test_settings_of_another_kind_are_refused(reason, settings):
+  with pytest.raises(BitstreamError, match=reason):
+    bitstream.read(with_settings(*settings))
+
+
+def test_unknown_settings_are_ignored():
+  data = with_settings(
+      bytes([9 << 2, 5]), bytes([8 << 2 | FLOAT]) + struct.pack("<f", float("inf")),
+      bytes([INTEGER, 7]), bytes([62 << 2 | STRING, 2]) + b"ab")
+  assert bitstream.read(data).header.settings == {"quality": 7}
+
+
+def test_more_settings_than_keys_are_refused():
+  with pytest.raises(BitstreamError, match="holds 65 settings"):
+    bitstream.read(with_settings(count=65))
 
 
 def test_a_newer_version_is_refused_by_name():
@@ -138,7 +307,15 @@ def test_a_file_of_version_1_has_these_bytes():
 
 
 @pytest.mark.parametrize("change", [
-    {"model": ""}, {"fingerprint": b"123"}, {"channels": 2}, {"bit_depth": 16}])
+    {"model": ""}, {"model": "a\n"}, {"fingerprint": b"123"}, {"channels": 2},
+    {"bit_depth": 16}, {"settings": {"quality": 0}}, {"settings": {"quality": 1.5}},
+    {"settings": {"model": "text"}}])
 def test_fields_out_of_range_are_not_written(change):
   with pytest.raises(ValueError, match="must|needs"):
     bitstream.write(dataclasses.replace(HEADER, **change), CHUNKS)
+
+
+@pytest.mark.parametrize("type", [0, 0x40, 0x41, 0x80, 0xC1, 256])
+def test_types_out_of_range_are_not_written(type):
+  with pytest.raises(ValueError, match="`type` must be"):
+    bitstream.write(HEADER, [Chunk(type, 0, ())])

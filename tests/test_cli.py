@@ -200,7 +200,7 @@ def test_a_stream_cut_or_changed_anywhere_is_refused(stream, tiny_weights):
 
 
 def test_missing_weights_are_named_by_fingerprint(stream, tmp_path):
-  header, chunks = bitstream.read(stream.read_bytes())
+  header, chunks, *_ = bitstream.read(stream.read_bytes())
   out = tmp_path / "out.png"
   fails(2, f"fingerprint {header.fingerprint.hex()} are not here",
         "decompress", stream, "-o", out)

@@ -153,7 +153,7 @@ def test_the_command_line_says_desync_and_leaves_nothing(
 
 def test_a_string_without_its_digest_is_refused(streams):
   codec = LearnedCodec.from_file(str(streams / "mbt2018.npz"))
-  header, (chunk,) = bitstream.read((streams / "mbt2018.tfcm").read_bytes())
+  header, (chunk,), *_ = bitstream.read((streams / "mbt2018.tfcm").read_bytes())
   short = chunk._replace(strings=(chunk.strings[0], b"x"))
   with pytest.raises(BitstreamError, match="too short for the digest"):
     codec.decode(bitstream.write(header, [short]))

@@ -10,7 +10,7 @@ from tests.conformance import suite
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs
-from tfc_models.codecs import LearnedCodec, lineup
+from tfc_models.codecs import FileOptions, LearnedCodec, lineup
 from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings
@@ -36,7 +36,7 @@ def compress(photo, progressive, *words):
   code, _, err = tfcm(
       "compress", photo, "--model", progressive, "--overwrite", *words)
   assert code == 0, err
-  return len(bitstream.read(photo.with_suffix(".tfcm").read_bytes())[1])
+  return len(bitstream.read(photo.with_suffix(".tfcm").read_bytes()).chunks)
 
 
 def test_the_encoder_stops_where_it_is_told(photo, progressive):
@@ -165,10 +165,10 @@ def test_thumbnails_have_a_header_of_8_bytes(progressive, tmp_path):
 def test_grey_thumbnails_and_the_largest(progressive):
   codec = LearnedCodec.from_file(progressive)
   for image in (make_image(1, 256), make_image(9, 7, 1)):
-    decoded = codec.decode(codec.encode(image, Settings(thumbnail=True)))
+    decoded = codec.decode(codec.encode(image, options=FileOptions(thumbnail=True)))
     np.testing.assert_array_equal(decoded, codec.decode(codec.encode(image)))
   with pytest.raises(UsageError, match="257x1 is no thumbnail|1x257 is no"):
-    codec.encode(make_image(1, 257), Settings(thumbnail=True))
+    codec.encode(make_image(1, 257), options=FileOptions(thumbnail=True))
 
 
 def test_other_models_make_no_thumbnails(photo, tiny_weights):

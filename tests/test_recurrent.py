@@ -53,7 +53,7 @@ def test_a_thumbnail_takes_the_bytes_of_the_paper(variant, sizes):
     arguments["width"] = 64
   model = registry.create(configs.get(variant).model.name, **arguments)
   data = LearnedCodec(model, b"abcd").encode(make_image(32, 32))
-  _, chunks = bitstream.read(data)
+  chunks = bitstream.read(data).chunks
   assert [len(chunk.strings[0]) for chunk in chunks] == sizes
 
 

@@ -70,7 +70,7 @@ def test_a_learned_curve_is_that_of_files(images):
   codec = LearnedCodec(model, b"abcd")
   for number, image in enumerate(images):
     data = codec.encode(image)
-    _, chunks = bitstream.read(data)
+    chunks = bitstream.read(data).chunks
     sizes = np.cumsum([len(chunk.strings[0]) for chunk in chunks])
     np.testing.assert_array_equal(curve.num_bytes[:, number], sizes)
     reached = [metrics.psnr(image, decoded)

@@ -36,6 +36,10 @@ class ChecksumError(BitstreamError):
   """The bytes were changed on their way: copy or download the file again."""
 
 
+class TooLargeError(BitstreamError):
+  """The file claims a picture beyond what the caller accepts: raise the limit."""
+
+
 class UnknownModelError(BitstreamError):
   """The file names a model that this version does not know: upgrade."""
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tfc_models.models  # noqa: F401 - Registers them.
 from tests.conftest import make_image
 from tfc_models import bitstream, configs, metrics, registry
-from tfc_models.codecs import LearnedCodec
+from tfc_models.codecs import FileOptions, LearnedCodec
 from tfc_models.errors import BitstreamError, TruncatedError, UsageError
 from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings, TrainingContext
@@ -98,7 +98,7 @@ def any_size_and_grey_round_trip(model):
   for height, width, channels in [
       (1, 1, 3), (17, 33, 3), (64, 64, 3), (65, 127, 3), (1, 65, 1)]:
     image = make_image(height, width, channels)
-    header, chunks = bitstream.read(codec.encode(image))
+    header, chunks, *_ = bitstream.read(codec.encode(image))
     expected, _ = model.reconstruct(image)
     assert expected.shape == image.shape
     x_hat = model.decode(chunks, header)
@@ -112,7 +112,7 @@ def any_size_and_grey_round_trip(model):
 @check
 def the_last_progressive_image_is_the_decoded_one(model):
   image = make_image(40, 50)
-  header, chunks = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
+  header, chunks, *_ = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
   images = list(model.decode_progressively(chunks, header))
   np.testing.assert_array_equal(images[-1], model.decode(chunks, header))
   assert len(images) == 1 or "progressive" in model.capabilities
@@ -155,19 +155,19 @@ def a_progressive_encoder_stops_at_its_target(model):
   sizes = [len(codec.encode(image, Settings(iterations=count)))
            for count in (1, 2)]
   for target in (sizes[0], sizes[1] - 1, sizes[1]):
-    found = codec.encode(image, Settings(target_bytes=target))
+    found = codec.encode(image, options=FileOptions(target_bytes=target))
     assert len(found) == max(size for size in sizes if size <= target)
   with pytest.raises(UsageError, match=f"takes {sizes[0]} bytes"):
-    codec.encode(image, Settings(target_bytes=sizes[0] - 1))
+    codec.encode(image, options=FileOptions(target_bytes=sizes[0] - 1))
   images = list(codec.decode_progressively(codec.encode(image)))
   reached = [metrics.psnr(image, decoded) for decoded in images]
-  found = codec.encode(image, Settings(target_psnr=reached[0] - 0.01))
+  found = codec.encode(image, options=FileOptions(target_psnr=reached[0] - 0.01))
   assert len(found) == sizes[0]
-  found = codec.encode(image, Settings(target_psnr=99.0))
+  found = codec.encode(image, options=FileOptions(target_psnr=99.0))
   assert found == codec.encode(image)
   for quality in (1, 100):
     count = len(bitstream.read(codec.encode(
-        image, Settings(quality=quality)))[1])
+        image, Settings(quality=quality))).chunks)
     assert count == (1 if quality == 1 else len(images))
 
 
@@ -299,7 +299,7 @@ def ms_ssim_is_trained_towards_too(model):
 @check
 def chunks_of_another_shape_are_refused(model):
   image = make_image(20, 30)
-  header, chunks = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
+  header, chunks, *_ = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
   for wrong in ([], chunks * 2, [chunks[0]._replace(strings=())]):
     try:
       model.decode(wrong, header)

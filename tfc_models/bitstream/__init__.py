@@ -1,39 +1,59 @@
 """The `.tfcm` container: bytes to header and chunks, without TensorFlow."""
 
-from tfc_models.bitstream.container import (
+from tfc_models.bitstream.chunks import (
+    FRAME,
     ITERATION,
     ITERATIONS,
     LATENT,
-    MAGIC,
-    MAX_PIXELS,
     METADATA,
+    NESTS,
+    PLANE,
     PREDICTED_ITERATION,
-    VERSION,
+    TILE,
     Chunk,
-    Header,
-    check_size,
     coded_bytes,
+    nest,
+    unnest,
+)
+from tfc_models.bitstream.container import (
+    METADATA_NAMES,
+    Stream,
     overhead,
     read,
     write,
 )
+from tfc_models.bitstream.header import (
+    MAGIC,
+    MAX_PIXELS,
+    VERSION,
+    Header,
+    check_size,
+)
 from tfc_models.bitstream.thumbnail import THUMBNAIL_SIDE
 
 __all__ = [
+    "FRAME",
     "ITERATION",
     "ITERATIONS",
     "LATENT",
     "MAGIC",
     "MAX_PIXELS",
     "METADATA",
+    "METADATA_NAMES",
+    "NESTS",
+    "PLANE",
     "PREDICTED_ITERATION",
     "THUMBNAIL_SIDE",
+    "TILE",
     "VERSION",
     "Chunk",
     "Header",
+    "Stream",
     "check_size",
     "coded_bytes",
+    "nest",
     "overhead",
     "read",
+    "unnest",
     "write",
 ]

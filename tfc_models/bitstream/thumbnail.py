@@ -38,11 +38,12 @@ def write(fingerprint, height, width, channels, payload):
 
 
 def read(data, allow_partial=False):
-  """Returns fingerprint (3 bytes), height, width, channels and payload.
+  """Returns fingerprint (3 bytes), height, width, channels, payload, verified.
 
   Args:
     data: bytes of a file that `begins` as one.
-    allow_partial: whether it may have been cut, which its checksum shows.
+    allow_partial: whether it may have been cut, so that its checksum says
+      nothing. The last of what is returned is whether it does.
 
   Raises:
     TruncatedError: if it ends within its header.
@@ -52,11 +53,12 @@ def read(data, allow_partial=False):
     raise TruncatedError(f"the file ends at byte {len(data)}, within its header")
   head, payload = bytes(data[:SIZE - 2]), bytes(data[SIZE:])
   (checksum,) = struct.unpack("<H", data[SIZE - 2:SIZE])
-  if checksum != _checksum(head + payload) and not allow_partial:
+  verified = checksum == _checksum(head + payload)
+  if not verified and not allow_partial:
     raise ChecksumError("the file was cut or changed (checksum differs)")
   tag, *fingerprint, height, width = head
   channels = {tag: channels for channels, tag in TAGS.items()}[tag]
-  return bytes(fingerprint), height + 1, width + 1, channels, payload
+  return bytes(fingerprint), height + 1, width + 1, channels, payload, verified
 
 
 def _checksum(data):

@@ -43,16 +43,17 @@ def run(arguments):
   from tfc_models.modeling.settings import Settings
   codec = codecs.load(arguments.model, arguments.quality)
   settings = Settings(
-      iterations=arguments.iterations, target_bytes=arguments.target_size,
-      target_psnr=arguments.target_psnr, tile_psnr=arguments.tile_psnr,
-      raw_bits=arguments.raw_bits, thumbnail=arguments.thumbnail)
+      iterations=arguments.iterations, tile_psnr=arguments.tile_psnr,
+      raw_bits=arguments.raw_bits)
+  options = codecs.FileOptions(
+      target_bytes=arguments.target_size, target_psnr=arguments.target_psnr,
+      thumbnail=arguments.thumbnail)
 
   def work(name, data, output):
     image = read_image(data, name)
     start = time.perf_counter()
-    result = codec.encode(image, settings)
+    result, header, chunks = codec.encode_file(image, settings, options)
     seconds = time.perf_counter() - start
-    header, chunks = codec.read(result)
     iterations = len(chunks) if "progressive" in codec.model.capabilities else None
     return result, {
         "model": codec.model.registered_name,

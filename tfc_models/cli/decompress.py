@@ -7,7 +7,7 @@ import time
 from PIL import Image
 
 from tfc_models.cli import files
-from tfc_models.errors import UsageError
+from tfc_models.errors import TooLargeError, UsageError
 
 
 def add_arguments(parser):
@@ -23,6 +23,10 @@ def add_arguments(parser):
   parser.add_argument(
       "--allow_partial", action="store_true",
       help="decode files that were cut, as far as they go")
+  parser.add_argument(
+      "--max_pixels", type=int, default=2**25, metavar="N",
+      help="refuse larger images (default 33554432); every four iterations of a "
+      "progressive file count as an image")
 
 
 def run(arguments):
@@ -31,22 +35,25 @@ def run(arguments):
     _format(output)
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
-  decoder = codecs.StreamDecoder(arguments.model_path)
+  decoder = codecs.StreamDecoder(arguments.model_path, arguments.max_pixels)
 
   def work(name, data, output):
     del name
-    codec, header, chunks = decoder.open(data, arguments.allow_partial)
-    chunks = codecs.first_iterations(chunks, arguments.iterations)
+    try:
+      codec, stream = decoder.open(data, arguments.allow_partial)
+    except TooLargeError as error:
+      raise TooLargeError(f"{error}; --max_pixels raises it") from None
     start = time.perf_counter()
-    image = codec.decode_chunks(header, chunks)
+    image = codec.decode_stream(stream, arguments.iterations)
     seconds = time.perf_counter() - start
     height, width, channels = image.shape
     buffer = io.BytesIO()
     Image.fromarray(image[..., 0] if channels == 1 else image).save(
-        buffer, _format(output))
+        buffer, _format(output), icc_profile=stream.metadata.get("icc"))
     return buffer.getvalue(), {
         "height": height, "width": width, "channels": channels,
-        "bytes": len(data), "seconds": round(seconds, 3)}
+        "bytes": len(data), "verified": stream.verified,
+        "seconds": round(seconds, 3)}
 
   return files.process(pairs, work, arguments, _describe)
 
@@ -66,4 +73,5 @@ def _format(output):
 
 def _describe(facts):
   return (f"{facts['output']}: {facts['width']}x{facts['height']}, "
-          f"{facts['seconds']:.2f} s")
+          f"{facts['seconds']:.2f} s"
+          f"{'' if facts['verified'] else ', unverified: the file was cut'}")

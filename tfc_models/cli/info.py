@@ -8,7 +8,8 @@ add_arguments = streams.add_arguments
 
 
 def run(arguments):
-  def facts_of(data, header, chunks):
+  def facts_of(data, stream):
+    header = stream.header
     weights = loader.shipped_entry(header.fingerprint)
     return {
         "model": header.model or (weights and weights["name"]),
@@ -18,16 +19,20 @@ def run(arguments):
         "width": header.width,
         "channels": header.channels,
         "bit_depth": header.bit_depth,
-        "settings": header.settings,
+        "settings": {
+            name: value.hex() if isinstance(value, bytes) else value
+            for name, value in header.settings.items()},
         "profile": "thumbnail" if header.thumbnail else "standard",
         "format_version": header.version,
         "bytes": len(data),
         "bpp": round(8 * len(data) / (header.height * header.width), 4),
-        "overhead_bytes": bitstream.overhead(data),
+        "overhead_bytes": bitstream.overhead(data, stream),
         "chunks": [
             {"type": chunk.type, "index": chunk.index,
              "string_bytes": [len(string) for string in chunk.strings]}
-            for chunk in chunks],
+            for chunk in stream.chunks],
+        "metadata": {
+            name: len(value) for name, value in stream.metadata.items()},
     }
 
   return streams.each(arguments, facts_of, _describe)
@@ -50,4 +55,6 @@ def _describe(name, facts):
     lines.append(
         f"  chunk type {chunk['type']} index {chunk['index']}: "
         f"{strings} bytes")
+  lines += [f"  {name}: {size} bytes"
+            for name, size in facts["metadata"].items()]
   return "\n".join(lines)

@@ -21,14 +21,14 @@ def each(arguments, facts_of, describe):
 
   Args:
     arguments: parsed.
-    facts_of: (data, header, chunks) to dict.
+    facts_of: (data, `bitstream.Stream`) to dict.
     describe: (name, facts) to text.
   """
   codes = [0]
   for name in arguments.inputs:
     try:
       data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
-      facts = facts_of(data, *bitstream.read(data))
+      facts = facts_of(data, bitstream.read(data))
     except TfcmError as error:
       codes.append(report(error, name))
       continue

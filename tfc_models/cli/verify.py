@@ -7,5 +7,5 @@ add_arguments = streams.add_arguments
 
 def run(arguments):
   return streams.each(
-      arguments, lambda data, header, chunks: {"ok": True, "bytes": len(data)},
+      arguments, lambda data, stream: {"ok": True, "bytes": len(data)},
       lambda name, facts: f"{name}: ok")

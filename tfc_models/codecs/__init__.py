@@ -8,10 +8,11 @@ from tfc_models import lazy
 __getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "Codec": "tfc_models.codecs.base",
     "Family": "tfc_models.codecs.base",
+    "File": "tfc_models.codecs.file_options",
+    "FileOptions": "tfc_models.codecs.file_options",
     "LearnedCodec": "tfc_models.codecs.learned",
     "PillowCodec": "tfc_models.codecs.classical",
-    "StreamDecoder": "tfc_models.codecs.learned",
+    "StreamDecoder": "tfc_models.codecs.stream_decoder",
     "check_image": "tfc_models.codecs.base",
-    "first_iterations": "tfc_models.codecs.learned",
     "load": "tfc_models.codecs.learned",
 })

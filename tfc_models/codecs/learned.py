@@ -1,14 +1,19 @@
 """Learned codecs: a model, its weights, and the container."""
 
+import contextlib
 import dataclasses
-import threading
+
+import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
-from tfc_models import bitstream, metrics, pretrained, registry
+from tfc_models import bitstream, metrics, pretrained
 from tfc_models.codecs.base import Codec, check_image
+from tfc_models.codecs.file_options import File, FileOptions
+from tfc_models.codecs.profiles import profile_of
 from tfc_models.errors import (
     BitstreamError,
-    UnknownModelError,
+    ImageError,
+    TooLargeError,
     UsageError,
     WrongWeightsError,
 )
@@ -16,6 +21,11 @@ from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings
 
 DEFAULT_MODEL = "tfcm-base"
+# What decoders accept unless told otherwise: a few bytes may claim a picture that
+# takes minutes and all memory. A file of iterations takes as long as so many
+# pictures; the first four are free.
+MAX_PIXELS = 2**25
+_FREE_ITERATIONS = 4
 
 
 class LearnedCodec(Codec):
@@ -25,7 +35,8 @@ class LearnedCodec(Codec):
     model: with coding tables, from `modeling.weights.load`.
     fingerprint: 4 bytes, of its weights.
     quality: what the weights stand for, noted in the header; None if unknown.
-    iterations: of progressive models, what settings that say nothing else mean.
+    iterations: of progressive models, how many there are where a call asks neither
+      for iterations nor for a quality.
   """
 
   extension = ".tfcm"
@@ -45,143 +56,186 @@ class LearnedCodec(Codec):
     return cls(
         model, bytes.fromhex(info["fingerprint"]), quality, iterations)
 
-  def encode(self, image, settings=None):
-    """As of `Codec`; `settings` is a `modeling.settings.Settings`.
+  def encode(self, image, settings=None, options=None):
+    """As of `Codec`; arguments as of `encode_file`."""
+    return self.encode_file(image, settings, options).data
+
+  def encode_file(self, image, settings=None, options=None):
+    """Returns the `File` of an image.
+
+    Args:
+      image: uint8 array (H, W, 3), (H, W, 1) or (H, W).
+      settings: `modeling.settings.Settings`, what the model varies.
+      options: `FileOptions`, what the file shall meet.
 
     Raises:
       UsageError: if the model cannot do what they ask for.
     """
     image = check_image(image)
-    bitstream.check_size(*image.shape[:2])
-    settings = self._settings(settings or Settings())
-    # Where something else says how many iterations there are, quality does not.
-    noted = settings.quality is not None and (
-        settings.iterations, settings.target_bytes, settings.target_psnr
-    ) == (None,) * 3
     height, width, channels = image.shape
+    try:
+      bitstream.check_size(height, width)
+    except BitstreamError as error:
+      raise ImageError(str(error)) from None
+    options = options or FileOptions()
+    settings, noted = self._settings(settings or Settings(), options)
     header = bitstream.Header(
         self.model.registered_name, self.fingerprint, height, width, channels,
-        settings={"quality": settings.quality} if noted else {})
-    if settings.thumbnail:
-      if max(height, width) > bitstream.THUMBNAIL_SIDE:
-        raise UsageError(
-            f"an image of {width}x{height} is no thumbnail (sides of at most "
-            f"{bitstream.THUMBNAIL_SIDE} pixels)")
-      header = dataclasses.replace(header, thumbnail=True)
-    if settings.target_bytes is None and settings.target_psnr is None:
-      return self._write(header, self.model.compress(image, settings))
-    return self._encode_towards(image, settings, header)
+        settings=noted, thumbnail=options.thumbnail)
+    profile = profile_of(self.model, header)
+    profile.check(options.metadata)
+    with self._coding(UsageError, header):
+      if options.target_bytes is None and options.target_psnr is None:
+        chunks = self.model.compress(image, settings)
+      else:
+        chunks = self._chunks_towards(image, settings, options, profile)
+      return File(profile.pack(chunks, options.metadata), header, chunks)
 
-  def decode(self, data, iterations=None, allow_partial=False):
+  def decode(self, data, iterations=None, allow_partial=False,
+             max_pixels=MAX_PIXELS):
     """Returns the image of a `.tfcm` file.
 
     Args:
       data: bytes.
       iterations: decode so many of a progressive file, and no more.
       allow_partial: whether a file that was cut may be decoded as far as it goes.
+      max_pixels: larger images are refused.
 
     Raises:
       BitstreamError: if the file is damaged, or made with other weights.
     """
-    header, chunks = self.read(data, allow_partial)
-    return self.model.decompress(first_iterations(chunks, iterations), header)
+    stream = self.read(data, allow_partial, max_pixels)
+    return self.decode_stream(stream, iterations)
 
-  def decode_progressively(self, data, allow_partial=False):
+  def decode_progressively(self, data, allow_partial=False,
+                           max_pixels=MAX_PIXELS):
     """Yields the image of a file after each iteration; others yield once."""
-    header, chunks = self.read(data, allow_partial)
-    return self.model.decompress_progressively(chunks, header)
+    stream = self.read(data, allow_partial, max_pixels)
+    with self._coding(BitstreamError, stream.header):
+      yield from self.model.decompress_progressively(
+          stream.chunks, stream.header)
 
-  def read(self, data, allow_partial=False):
-    """Returns the header of a file made with these weights, and its chunks.
+  def read(self, data, allow_partial=False, max_pixels=MAX_PIXELS):
+    """Returns the `bitstream.Stream` of a file made with these weights.
 
     Raises:
       BitstreamError: if the file is damaged, or made with other weights.
     """
-    header, chunks = bitstream.read(data, allow_partial)
-    self._check(header)
-    return header, self.unpack(header, chunks)
+    return self.unpack(bitstream.read(data, allow_partial), max_pixels)
 
-  def decode_chunks(self, header, chunks):
-    """Returns the image of a file that has been read, and unpacked, already."""
-    self._check(header)
-    return self.model.decompress(chunks, header)
-
-  def unpack(self, header, chunks):
-    """Returns the chunks of a file that has been read, one for each iteration.
+  def unpack(self, stream, max_pixels=MAX_PIXELS):
+    """Returns a stream that has been read, with the chunks that the model wrote.
 
     Raises:
-      BitstreamError: if a thumbnail holds none.
+      BitstreamError: if it is not of these weights, or holds something else.
     """
-    if not header.thumbnail:
-      return chunks
-    size = self.model.iteration_bytes(header.height, header.width)
-    ((payload,),) = (chunk.strings for chunk in chunks)
-    if not size or len(payload) < size:
-      raise BitstreamError(
-          f"a thumbnail of {len(payload)} bytes holds no iteration of its model")
-    return [
-        bitstream.Chunk(
-            bitstream.ITERATION, t, (payload[t * size:(t + 1) * size],))
-        for t in range(len(payload) // size)]
-
-  def _write(self, header, chunks):
-    """Returns the bytes of a file, with iterations of one size in a thumbnail."""
-    if header.thumbnail:
-      size = self.model.iteration_bytes(header.height, header.width)
-      if size is None:
-        raise UsageError(f"{self.name} makes no thumbnails")
-      chunks = [
-          chunk._replace(strings=(chunk.strings[0].ljust(size, b"\0"),))
-          for chunk in chunks]
-    return bitstream.write(header, chunks)
-
-  def _settings(self, settings):
-    """Returns settings with our quality, checked."""
-    capabilities = self.model.capabilities
-    if settings == Settings():
-      settings = Settings(iterations=self.iterations)
-    for name in ("iterations", "target_bytes", "target_psnr", "tile_psnr",
-                 "raw_bits", "thumbnail"):
-      value = getattr(settings, name)
-      if value is None or value is False:
-        continue
-      if "progressive" not in capabilities:
-        raise UsageError(
-            f"{self.name} is not progressive, it takes no {name}")
-      if value <= 0:
-        raise UsageError(f"{name} must be positive, got {value}")
-    if settings.quality is None:
-      return dataclasses.replace(settings, quality=self.quality)
-    if "quality" not in capabilities and settings.quality != self.quality:
-      raise UsageError(
-          f"{self.name} was trained for one rate, it cannot code at quality "
-          f"{settings.quality}; load other weights")
-    return settings
-
-  def _encode_towards(self, image, settings, header):
-    """Returns the file that meets a target, or comes nearest to it."""
-    chunks, data = [], None
-    for chunk, decoded in self.model.compress_progressively(image, settings):
-      longer = self._write(header, [*chunks, chunk])
-      if settings.target_bytes is not None and (
-          len(longer) > settings.target_bytes):
-        break
-      chunks.append(chunk)
-      data = longer
-      if settings.target_psnr is not None and (
-          metrics.psnr(image, decoded) >= settings.target_psnr):
-        break
-    if data is None:
-      raise UsageError(
-          f"a file of one iteration takes {len(longer)} bytes, more than the "
-          f"{settings.target_bytes} asked for")
-    return data
-
-  def _check(self, header):
+    header = stream.header
     if not self.fingerprint.startswith(header.fingerprint):
       raise WrongWeightsError(
           f"the stream was made with weights {header.fingerprint.hex()}, "
           f"these are {self.fingerprint.hex()}")
+    if header.model not in (self.model.registered_name, ""):
+      raise WrongWeightsError(
+          f"the stream names the model {header.model}, its weights are of "
+          f"{self.model.registered_name}")
+    check_pixels(header, 1, max_pixels)
+    chunks = profile_of(self.model, header).unpack(stream)
+    check_pixels(header, len(chunks), max_pixels)
+    return stream._replace(chunks=chunks)
+
+  def decode_stream(self, stream, iterations=None):
+    """Returns the image of a `bitstream.Stream` of `read`.
+
+    Args:
+      stream: `bitstream.Stream`.
+      iterations: as of `decode`.
+    """
+    chunks = first_iterations(stream.chunks, iterations)
+    with self._coding(BitstreamError, stream.header):
+      return self.model.decompress(chunks, stream.header)
+
+  def _settings(self, settings, options):
+    """Returns settings with our quality, checked, and what the header notes."""
+    asked = {**vars(settings), **vars(options)}
+    for name in ("iterations", "target_bytes", "target_psnr", "tile_psnr",
+                 "raw_bits", "thumbnail"):
+      value = asked[name]
+      if value is None or value is False:
+        continue
+      if "progressive" not in self.model.capabilities:
+        raise UsageError(
+            f"{self.name} is not progressive, it takes no {name}")
+      if not value > 0:
+        raise UsageError(f"{name} must be positive, got {value}")
+    if settings.quality is None:
+      settings = dataclasses.replace(
+          settings, quality=self.quality,
+          iterations=settings.iterations or self.iterations)
+    elif not 1 <= settings.quality <= 100:
+      raise UsageError(f"quality must lie in 1..100, got {settings.quality}")
+    elif settings.quality != self.quality and (
+        "quality" not in self.model.capabilities):
+      raise UsageError(
+          f"{self.name} was trained for one rate, it cannot code at quality "
+          f"{settings.quality}; load other weights")
+    # Where something else says how many iterations there are, quality does not.
+    decides = (settings.iterations, options.target_bytes, options.target_psnr
+               ) == (None,) * 3 and settings.quality is not None
+    if options.thumbnail:
+      settings = dataclasses.replace(settings, raw_bits=True)
+    return settings, {"quality": settings.quality} if decides else {}
+
+  def _chunks_towards(self, image, settings, options, profile):
+    """Returns the chunks of the file that meets a target, or comes nearest."""
+    chunks = []
+    for chunk, decoded in self.model.compress_progressively(image, settings):
+      size = len(profile.pack([*chunks, chunk], options.metadata))
+      if options.target_bytes is not None and size > options.target_bytes:
+        break
+      chunks.append(chunk)
+      if options.target_psnr is not None and (
+          metrics.psnr(image, decoded) >= options.target_psnr):
+        break
+    if not chunks:
+      raise UsageError(
+          f"a file of one iteration takes {size} bytes, more than the "
+          f"{options.target_bytes} asked for")
+    return chunks
+
+  @contextlib.contextmanager
+  def _coding(self, error_type, header):
+    """Makes errors of networks and coders name the codec, or the image."""
+    try:
+      yield
+    except UsageError as error:
+      raise UsageError(f"{self.name}: {error}") from None
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+      raise error_type(
+          f"there is not enough memory for an image of {header.width}x"
+          f"{header.height} pixels") from None
+    except tf.errors.InvalidArgumentError as error:
+      # Numbers that no sound weights or files give rise to, as that of a table.
+      reason = str(error).splitlines()[0]
+      raise error_type(
+          f"{self.name}: the weights are damaged, a latent is not finite "
+          f"({reason})" if error_type is UsageError else
+          f"the stream makes no sense to its model ({reason})") from None
+
+
+def check_pixels(header, iterations, max_pixels):
+  """Raises TooLargeError if an image is more work than a limit allows.
+
+  Args:
+    header: `bitstream.Header`.
+    iterations: of its file.
+    max_pixels: of an image that is decoded once.
+  """
+  times = max(1, iterations / _FREE_ITERATIONS)
+  if header.height * header.width * times > max_pixels:
+    more = "" if times == 1 else f" in {iterations} iterations"
+    raise TooLargeError(
+        f"an image of {header.width}x{header.height}{more} is beyond the limit "
+        f"of {max_pixels} pixels")
 
 
 def first_iterations(chunks, iterations):
@@ -202,45 +256,6 @@ def first_iterations(chunks, iterations):
     raise UsageError("the file is not progressive, it has no iterations")
   return [chunk for chunk in chunks
           if chunk.type not in bitstream.ITERATIONS or chunk.index < iterations]
-
-
-class StreamDecoder:
-  """Decodes any stream whose weights can be found; loads each weights once.
-
-  Args:
-    model_path: files and folders to search besides the shipped weights.
-  """
-
-  def __init__(self, model_path=()):
-    self._model_path = tuple(model_path)
-    self._codecs = {}
-    self._lock = threading.Lock()
-
-  def decode(self, data):
-    """Returns the uint8 image (H, W, 1 or 3) of a `.tfcm` file.
-
-    Raises:
-      BitstreamError: if the file is damaged or its weights are not found.
-    """
-    codec, header, chunks = self.open(data)
-    return codec.decode_chunks(header, chunks)
-
-  def open(self, data, allow_partial=False):
-    """Returns the codec that a stream needs, its header and its chunks."""
-    header, chunks = bitstream.read(data, allow_partial)
-    codec = self._codec(header)
-    return codec, header, codec.unpack(header, chunks)
-
-  def _codec(self, header):
-    with self._lock:
-      if header.fingerprint not in self._codecs:
-        if header.model not in registry.names() and not header.thumbnail:
-          raise UnknownModelError(
-              f"the model {header.model!r} is unknown to this version")
-        path = pretrained.find_by_fingerprint(
-            header.fingerprint, self._model_path)
-        self._codecs[header.fingerprint] = LearnedCodec.from_file(path)
-      return self._codecs[header.fingerprint]
 
 
 def load(name=DEFAULT_MODEL, quality=None):

@@ -33,6 +33,7 @@ class FactorizedCodec(SymbolCodec):
 
   # The evidence is the channel.
   digested = False
+  symbol_limit = SYMBOL_LIMIT
 
   def __init__(self, num_channels, name="z", reconstruction="noise",
                init_scale=10.0, certain=False):
@@ -57,6 +58,11 @@ class FactorizedCodec(SymbolCodec):
 
   def evidence(self, params, shape):
     return tf.broadcast_to(tf.range(self.num_channels), shape)
+
+  def create_decoder(self, strings, count):
+    if self.certain is None:
+      self.tables.check_lengths(strings, count // self.num_channels)
+    return super().create_decoder(strings, count)
 
   def reconstruct(self, symbols, params=None):
     return tf.cast(symbols, tf.float32)

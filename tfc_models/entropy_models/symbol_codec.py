@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfc_models.entropy_models import digest
 from tfc_models.entropy_models.base import Coded, LatentCodec
-from tfc_models.entropy_models.tables import RangeTables
+from tfc_models.entropy_models.tables import LIMIT, RangeTables
 from tfc_models.ops import probe
 
 
@@ -26,6 +26,7 @@ class SymbolCodec(LatentCodec):
     evidence_size: numbers of evidence that a symbol has.
     several_decisions: whether the order in a stream depends on its pieces.
     certain: number of the table for what a `MaskedCodec` leaves out, or None.
+    symbol_limit: largest absolute value of a symbol.
     tables: `RangeTables`.
   """
 
@@ -34,10 +35,11 @@ class SymbolCodec(LatentCodec):
   evidence_size = 1
   several_decisions = False
   certain = None
+  symbol_limit = LIMIT
 
   def __init__(self, name, reconstruction="noise"):
     super().__init__(name, reconstruction)
-    self.tables = RangeTables()
+    self.tables = RangeTables(self.symbol_limit)
 
   def leaves(self):
     return [self]
@@ -115,8 +117,7 @@ class SymbolCodec(LatentCodec):
 
   def create_decoder(self, strings, count):
     """Returns the handle of a decoder of strings, (B,), of `count` symbols each."""
-    del count
-    return self.tables.create_decoder(strings)
+    return self.tables.create_decoder(strings, count)
 
   def decode_more(self, handle, evidence):
     """Returns the handle and the next symbols."""

@@ -1,12 +1,25 @@
 """Stored integer tables, and the range coder that runs on them."""
 
+import math
+import zlib
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from tfc_models.errors import BitstreamError, UsageError
+
 # 16 bits instead of tfc's default 12: at a scale of 0.11 a symbol is worth
 # 0.0002 bits, which a 12-bit table rounds up to several times that.
 PRECISION = 16
+# No codec codes larger symbols; room for the tables' offsets in int32.
+LIMIT = 2**20
+
+# See `RangeTables.create_decoder`.
+_BYTES_PER_SYMBOL = 12
+_BLOCK = 4096  # Symbols.
+_ONES = b"\xff" * (_BYTES_PER_SYMBOL * _BLOCK)
+_ZEROS = b"\0" * 64
 
 # Zero all but for sure: a table of one symbol would have nothing to decode.
 _CERTAIN = (PRECISION, 0, 2**PRECISION - 1, 2**PRECISION)
@@ -16,11 +29,15 @@ class RangeTables(tf.Module):
   """A list of probability tables over the integers, coded by index.
 
   Symbols outside a table's range take an escape code, whose length grows with
-  the logarithm of the distance; any int32 can be coded.
+  the logarithm of the distance.
+
+  Args:
+    limit: largest absolute value of a symbol.
   """
 
-  def __init__(self):
+  def __init__(self, limit=LIMIT):
     super().__init__()
+    self.limit = int(limit)
     # The length is known once the prior has been trained.
     self.cdf = tf.Variable(
         tf.zeros([0], tf.int32), shape=[None], trainable=False, name="cdf")
@@ -28,6 +45,7 @@ class RangeTables(tf.Module):
         tf.zeros([0], tf.int32), shape=[None], trainable=False,
         name="cdf_offset")
     self._compute = None
+    self._checked = self._least = None
 
   def build(self, make_entropy_model, certain=False):
     """Sets the tables to those that `tfc` computes.
@@ -74,6 +92,8 @@ class RangeTables(tf.Module):
     Raises:
       RuntimeError: if the tables have not been built: save the model first,
         or call `fix_tables`.
+      UsageError: if a symbol is beyond the limit, as what damaged weights make
+        of a latent that is not finite.
     """
     handle = self.create_encoder(tf.shape(symbols)[:1])
     return self.finish(self.encode_more(handle, symbols, indexes))
@@ -82,8 +102,12 @@ class RangeTables(tf.Module):
     """Returns the symbols, (B, ...) int32, that `encode` turned to `strings`.
 
     The coder cannot notice a damaged string; the container's checksum does.
+
+    Raises:
+      BitstreamError: if a symbol is beyond the limit.
     """
-    return self.decode_more(self.create_decoder(strings), indexes)[1]
+    count = tf.reduce_prod(tf.shape(indexes)[1:])
+    return self.decode_more(self.create_decoder(strings, count), indexes)[1]
 
   # Piece by piece, for codecs that must know some symbols to price the next.
 
@@ -93,31 +117,123 @@ class RangeTables(tf.Module):
     return tfc.create_range_encoder(shape, self.cdf)
 
   def encode_more(self, handle, symbols, indexes):
-    """Returns the handle after further symbols, (B, ...), as of `encode`."""
+    """Returns the handle after further symbols, (B, ...), as of `encode`.
+
+    In graphs, which raise nothing, symbols beyond the limit become the limit.
+    """
+    if tf.executing_eagerly() and self._beyond(symbols):
+      raise UsageError(
+          f"a latent is not finite, or beyond {self.limit}: the weights are "
+          "damaged; load or train others")
     return tfc.entropy_encode_index(
-        handle, indexes, symbols - tf.gather(self.cdf_offset, indexes))
+        handle, indexes, self._clip(symbols) - tf.gather(self.cdf_offset, indexes))
 
   def finish(self, handle):
     """Returns the (B,) strings of an encoder."""
     return tfc.entropy_encode_finalize(handle)
 
-  def create_decoder(self, strings):
-    """Returns the handle of a decoder of (B,) strings."""
+  def create_decoder(self, strings, count):
+    """Returns the handle of a decoder of (B,) strings, which always ends.
+
+    An escape code begins with zero bits that count themselves, and a decoder at
+    the end of its string goes on to read zeros: a string that ends within such a
+    code is one without end. So we append ones, as many bytes as `count` symbols
+    can take. Among ones a run of zeros is short. Let the decoder's value lie v
+    above the lower end of an interval of size s, where 2^16 <= s <= 2^32; a zero
+    is read while v < s / 2, which halves s and leaves v. That ends after 16 of
+    them, or s falls below 2^16, and 16 bits are shifted in, ones: from then on v
+    >= 2^16 - 1, and s <= 2^32 reaches 2 v after 17 more. So a run has at most 34
+    zeros, a one ends it, as many bits follow as it had zeros, and the symbol
+    itself took at most 16 bits: 85, less than 12 bytes.
+
+    Zeros go between the string and the ones, as the encoder leaves out zeros at
+    the end. That is up to 4 bytes, and more while the last symbols hold a short
+    binary fraction within their interval, as those of the most probable symbol
+    of a symmetric table do: a bit for each symbol, unless its probability is
+    below one half. A run of zeros in these, or within the string, can be as long
+    as they are: as many ones as the string has bytes come on top.
+
+    Args:
+      strings: (B,) bytes.
+      count: int or scalar int32, how many symbols each will give.
+    """
     self.check()
-    return tfc.create_range_decoder(strings, self.cdf)
+    longest = tf.reduce_max(tf.strings.length(strings))
+    zeros = tf.fill([count // (8 * len(_ZEROS)) + 1], _ZEROS)
+    ones = tf.fill([count // _BLOCK + longest // len(_ONES) + 2], _ONES)
+    return tfc.create_range_decoder(tf.strings.join([
+        strings, tf.strings.reduce_join(zeros), tf.strings.reduce_join(ones)]),
+        self.cdf)
 
   def decode_more(self, handle, indexes):
-    """Returns the handle and the next symbols, shaped like `indexes`."""
+    """Returns the handle and the next symbols, shaped like `indexes`.
+
+    In graphs, which raise nothing, symbols beyond the limit become the limit:
+    networks of integers never see more than what was proven for them.
+
+    Raises:
+      BitstreamError: if a symbol is beyond the limit.
+    """
     handle, symbols = tfc.entropy_decode_index(
         handle, indexes, tf.shape(indexes)[1:], tf.int32)
-    return handle, symbols + tf.gather(self.cdf_offset, indexes)
+    symbols += tf.gather(self.cdf_offset, indexes)
+    if tf.executing_eagerly() and self._beyond(symbols):
+      raise BitstreamError(
+          f"a string holds a symbol beyond {self.limit}, which no encoder wrote")
+    return handle, self._clip(symbols)
 
   def check(self):
-    """Raises RuntimeError if there are no tables yet; in graphs it cannot."""
-    if tf.executing_eagerly() and not tf.size(self.cdf_offset):
+    """Raises unless there are tables that can be coded with; in graphs it cannot.
+
+    Raises:
+      RuntimeError: if there are none yet.
+      UsageError: if they are damaged: a coder would never come to an end.
+    """
+    if not tf.executing_eagerly():
+      return
+    cdf, offset = self.cdf.numpy(), self.cdf_offset.numpy()
+    if not offset.size:
       raise RuntimeError(
           "This model has no range coding tables yet: call `fix_tables()` "
           "after training, or load a saved model.")
+    checksum = zlib.crc32(offset.tobytes(), zlib.crc32(cdf.tobytes()))
+    if checksum != self._checked:
+      widths = _widths(cdf)
+      if len(widths) != offset.size or np.any(np.abs(offset) > LIMIT):
+        raise UsageError("the tables of the range coder are damaged")
+      # Bits of the most probable symbol of each table.
+      self._least = np.float32(
+          [PRECISION - math.log2(width.max()) for width in widths])
+      self._checked = checksum
+
+  def check_lengths(self, strings, each):
+    """Checks that strings are long enough for their symbols; in graphs it cannot.
+
+    A symbol takes at least the bits of the most probable one of its table. An encoder
+    leaves zeros out at the end (see `create_decoder`), so we ask for a quarter of
+    that, and nothing of short strings.
+
+    Args:
+      strings: (B,) bytes.
+      each: how many symbols of each table these hold.
+
+    Raises:
+      BitstreamError: if one is too short.
+    """
+    if not tf.executing_eagerly():
+      return
+    self.check()
+    needed = float(each) * float(self._least.sum()) / 32.0
+    for string in strings.numpy():
+      if len(string) + 1024 < needed:
+        raise BitstreamError(
+            f"a string of {len(string)} bytes is too short for the image")
+
+  def _beyond(self, symbols):
+    return bool(tf.reduce_any(self._clip(symbols) != symbols))
+
+  def _clip(self, symbols):
+    return tf.clip_by_value(symbols, -self.limit, self.limit)
 
 
 class ConstantTables(RangeTables):
@@ -129,5 +245,23 @@ class ConstantTables(RangeTables):
 
   def __init__(self, cdf, cdf_offset):
     tf.Module.__init__(self)
+    self.limit = LIMIT
     self.cdf, self.cdf_offset = (
         np.asarray(value, np.int32) for value in (cdf, cdf_offset))
+
+  def check(self):
+    """Does nothing: whoever wrote them here has checked them."""
+
+
+def _widths(cdf):
+  """Returns the widths of the symbols of each table; none where all are damaged."""
+  ends = np.flatnonzero(cdf == 2**PRECISION) + 1
+  if not ends.size or ends[-1] != cdf.size:
+    return []
+  tables = np.split(cdf, ends[:-1])
+  if any(abs(table[0]) != PRECISION or table[1] != 0 for table in tables):
+    return []
+  widths = [np.diff(table[1:].astype(np.int64)) for table in tables]
+  # A symbol of all the probability takes no bits, one of none cannot be coded.
+  return widths if all(
+      width.size > 1 and width.min() > 0 for width in widths) else []

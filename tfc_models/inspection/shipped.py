@@ -70,13 +70,14 @@ def summarize(codec, paths):
         record.bpp, record.psnr, record.ms_ssim, record.encode_seconds,
         record.decode_seconds,
         interpolate_psnr(below, above, record.num_bytes), above.ms_ssim))
-    header, chunks = bitstream.read(record.data)
+    stream = bitstream.read(record.data)
+    header, chunks = stream.header, stream.chunks
     output = model(model.to_batch(image), settings=Settings(
         quality=header.settings.get("quality")))
     expected = model.to_image(output.x_hat, image.shape)
     estimate += sum(float(bits[0]) for bits in output.bits.values())
     coded += 8 * bitstream.coded_bytes(chunks)
-    overheads.append(bitstream.overhead(record.data))
+    overheads.append(bitstream.overhead(record.data, stream))
     # x_hat in floats is equal only if every symbol is.
     x_hat = model.decode(chunks, header)
     exact += bool(

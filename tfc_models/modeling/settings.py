@@ -15,23 +15,15 @@ class Settings:
       capability "quality". Fixed-rate models carry it into the header.
     iterations: at most so many, of models with the capability "progressive";
       None for as many as `quality` says, or all.
-    target_bytes: of these, the last iteration with which the file has no more
-      bytes is the last one.
-    target_psnr: likewise, the first with which the image has as many dB.
     tile_psnr: of progressive models with an entropy coder: tiles of the image that
       have as many dB take no further bits.
     raw_bits: write the bits of such models as they are.
-    thumbnail: write a file of the thumbnail profile, see `bitstream/FORMAT.md`; of
-      progressive models whose iterations have a fixed size.
   """
 
   quality: Optional[int] = None
   iterations: Optional[int] = None
-  target_bytes: Optional[int] = None
-  target_psnr: Optional[float] = None
   tile_psnr: Optional[float] = None
   raw_bits: bool = False
-  thumbnail: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

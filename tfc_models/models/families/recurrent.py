@@ -127,7 +127,7 @@ class RecurrentModel(base.CompressionModel):
     return [chunk for chunk, _ in self.encode_progressively(x, settings)]
 
   def encode_progressively(self, x, settings):
-    raw = not self.binary_rnn or settings.raw_bits or settings.thumbnail
+    raw = not self.binary_rnn or settings.raw_bits
     if raw and settings.tile_psnr is not None:
       raise UsageError(
           "tile_psnr needs the entropy coder, which this model lacks or "

@@ -1,0 +1,49 @@
+"""Decodes streams by the weights that each names."""
+
+import threading
+
+from tfc_models import bitstream, pretrained, registry
+from tfc_models.codecs.learned import MAX_PIXELS, LearnedCodec, check_pixels
+from tfc_models.errors import UnknownModelError
+
+
+class StreamDecoder:
+  """Decodes any stream whose weights can be found; loads each weights once.
+
+  Args:
+    model_path: files and folders to search besides the shipped weights.
+    max_pixels: larger images are refused.
+  """
+
+  def __init__(self, model_path=(), max_pixels=MAX_PIXELS):
+    self._model_path = tuple(model_path)
+    self._max_pixels = max_pixels
+    self._codecs = {}
+    self._lock = threading.Lock()
+
+  def decode(self, data):
+    """Returns the uint8 image (H, W, 1 or 3) of a `.tfcm` file.
+
+    Raises:
+      BitstreamError: if the file is damaged or its weights are not found.
+    """
+    codec, stream = self.open(data)
+    return codec.decode_stream(stream)
+
+  def open(self, data, allow_partial=False):
+    """Returns the codec that a file needs, and its `bitstream.Stream`."""
+    stream = bitstream.read(data, allow_partial)
+    check_pixels(stream.header, 1, self._max_pixels)
+    codec = self._codec(stream.header)
+    return codec, codec.unpack(stream, self._max_pixels)
+
+  def _codec(self, header):
+    with self._lock:
+      if header.fingerprint not in self._codecs:
+        if header.model and header.model not in registry.names():
+          raise UnknownModelError(
+              f"the model {header.model!r} is unknown to this version")
+        path = pretrained.find_by_fingerprint(
+            header.fingerprint, self._model_path)
+        self._codecs[header.fingerprint] = LearnedCodec.from_file(path)
+      return self._codecs[header.fingerprint]
