@@ -1,12 +1,12 @@
 """`tfcm decompress`: `.tfcm` files to images."""
 
-import io
 import os
 import time
 
 from PIL import Image
 
 from tfc_models.cli import files
+from tfc_models.datasets.files import image_bytes
 from tfc_models.errors import UsageError
 
 
@@ -34,17 +34,14 @@ def run(arguments):
   decoder = codecs.StreamDecoder(arguments.model_path)
 
   def work(name, data, output):
-    del name
     codec, header, chunks = decoder.open(data, arguments.allow_partial)
     chunks = codecs.first_iterations(chunks, arguments.iterations)
     start = time.perf_counter()
     image = codec.decode_chunks(header, chunks)
     seconds = time.perf_counter() - start
     height, width, channels = image.shape
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if channels == 1 else image).save(
-        buffer, _format(output))
-    return buffer.getvalue(), {
+    shown = name if output == files.STREAM else output
+    return image_bytes(image, _format(output), shown), {
         "height": height, "width": width, "channels": channels,
         "bytes": len(data), "seconds": round(seconds, 3)}
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tfc_models import memory
 from tfc_models.codecs.base import Codec, Family, plain
-from tfc_models.datasets.files import read_image
+from tfc_models.datasets.files import FORMATS, read_image
 from tfc_models.errors import CodecError, UsageError
 from tfc_models.fileio import read_bytes
 
@@ -58,11 +58,15 @@ def parse(text, name=None, settings=(None,)):
     raise UsageError(f"{text}: say what {{q}} takes, as in '... @20,40,60,80'")
   if not varies and settings != (None,):
     raise UsageError(f"{text}: settings, but no {{q}} to put them")
-  for command, placeholder in ((encoder, "in"), (decoder, "out")):
+  formats = Image.registered_extensions()
+  for command, placeholder, known in (
+      (encoder, "in", formats.values()), (decoder, "out", FORMATS)):
     extension = _extension(command, placeholder) or ".png"
-    if command and extension not in Image.registered_extensions():
+    if command and formats.get(extension) not in known:
       raise UsageError(
-          f"{text}: Pillow knows no images with the extension {extension}")
+          f"{text}: no image format that is "
+          f"{'written' if placeholder == 'in' else 'read'} here has the "
+          f"extension {extension}")
   return ExternalFamily(
       name or os.path.basename(encoder[0]), tuple(encoder), tuple(decoder),
       settings)
