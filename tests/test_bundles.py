@@ -15,6 +15,8 @@ from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bundles, configs
 from tfc_models.bundles import folder, naming, run_bundle
+from tfc_models.cli import main as cli
+from tfc_models.cli import train as cli_train
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.errors import UsageError
 from tfc_models.training.run import Run
@@ -130,7 +132,7 @@ def test_a_bundle_that_was_cut_off_goes_on_there_or_here(photos, tmp_path):
   assert len([f for f in os.listdir(out) if f.startswith("shard")]) == 3
   os.unlink(os.path.join(out, next(
       f for f in os.listdir(out) if f.startswith("shard"))))
-  fails(1, "damaged or missing", "train", "--import_bundle", out,
+  fails(1, "No such file", "train", "--import_bundle", out,
         "--train_dir", tmp_path / "new")
 
 
@@ -252,6 +254,39 @@ def test_a_bundle_is_not_made_from_images_inside_its_folder(tmp_path):
   with pytest.raises(UsageError, match="which the bundle is to be made from"):
     folder.check_source(
         str(tmp_path), [str(tmp_path / "link/images/000000.jpg")])
+
+
+@pytest.mark.parametrize("change, reason", [
+    ({"shards": ["../x.npz"]}, "not of a bundle's run"),
+    ({"shards": [1]}, "not of a bundle's run"),
+    ({"shards": ["x.npz"]}, "x.npz: not a npz file"),
+    ({"step": "many"}, "not of a bundle's run"),
+    ({"figures": {"loss": None}}, "not of a bundle's run"),
+    ({"config": []}, "not a stored recipe"),
+])
+def test_results_of_others_are_read_with_doubt(
+    photos, tmp_path, change, reason):
+  name, arguments, data, train = recipe("tfcm_base", photos)
+  out = tmp_path / "out"
+  out.mkdir()
+  (out / "x.npz").write_bytes(b"PK")
+  (out / "results.json").write_text(json.dumps({
+      "step": 1, "seconds": 1.0, "figures": {}, "shards": [], "config": {
+          "model": {"name": name, "arguments": arguments},
+          "data": vars(data), "train": vars(train)}, **change}))
+  fails(1, reason, "train", "--import_bundle", out, "--train_dir",
+        tmp_path / "back")
+
+
+def test_results_of_others_do_not_say_what_is_fetched(tmp_path):
+  config = configs.get("tfcm_base:tiny")
+  config.data.download = True
+  (tmp_path / "results.json").write_text(json.dumps({"config": {
+      "model": config.model.to_dict(), "data": config.data.to_dict(),
+      "train": config.train.to_dict()}}))
+  arguments = cli.parse([
+      "tfcm", "train", f"--import_bundle={tmp_path}", "--train_dir=x"])
+  assert not cli_train._recipe(arguments).data.download
 
 
 def test_shards_put_weights_first_and_leave_out_what_does_not_fit():
