@@ -1,10 +1,12 @@
 """The command line as its users meet it: codes, words, files."""
 
+import ast
 import contextlib
 import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -120,22 +122,6 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path, photo, tiny_weights):
       "html.png", "photo.png", "photo.tfcm"]
 
 
-def test_several_at_a_time_make_what_one_after_the_other_does(
-    tmp_path, tiny_weights):
-  (tmp_path / "in").mkdir()
-  for i in range(12):
-    Image.fromarray(make_image(40 + 16 * (i % 3), 64 + i)).save(
-        tmp_path / f"in/{i:02}.png")
-  outs = []
-  for jobs in (1, 4):
-    out = tmp_path / f"out{jobs}"
-    code, _, err = tfcm("compress", tmp_path / "in", "-o", out, "--jobs", jobs,
-                        "--model", tiny_weights)
-    assert (code, err) == (0, "")
-    outs.append([path.read_bytes() for path in sorted(out.iterdir())])
-  assert outs[0] == outs[1]
-
-
 def test_whatever_one_file_meets_is_a_line_and_the_rest_is_done(
     tmp_path, photo, tiny_weights, monkeypatch):
   Image.fromarray(make_image(8, 8)).save(tmp_path / "a.png")
@@ -218,6 +204,31 @@ def test_usage_errors(tmp_path, monkeypatch, words, reason):
   pathlib.Path("setup.cfg").write_text("")
   fails(1, reason, *words)
   assert os.listdir() == ["setup.cfg"]
+
+
+def raised_texts():
+  """Yields (file, text) of what the library raises, outside the command line."""
+  root = pathlib.Path(cli.__file__).parents[1]
+  for path in root.rglob("*.py"):
+    # Of the runner, which is a program, the command line is its own.
+    if path.parent.name == "cli" or path.name == "run_bundle.py":
+      continue
+    for node in ast.walk(ast.parse(path.read_text())):
+      if isinstance(node, ast.Raise):
+        for part in ast.walk(node):
+          if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield path, part.value
+          elif isinstance(part, ast.keyword) and part.arg == "argument":
+            yield path, f"argument={part.value.value}"
+
+
+def test_the_library_names_arguments_and_the_command_line_its_flags():
+  named = set()
+  for path, text in raised_texts():
+    assert not re.search(r"(^|\s)--\w", text), f"{path}: {text}"
+    if text.startswith("argument="):
+      named.add(text.removeprefix("argument="))
+  assert named == set(cli.HINTS)
 
 
 def test_help_exits_with_zero():

@@ -19,7 +19,7 @@ TFCM = [sys.executable, "-m", "tfc_models"]
 
 
 @pytest.mark.parametrize("jobs, number, code", [
-    (1, signal.SIGINT, 130), (2, signal.SIGTERM, 143)])
+    (1, signal.SIGINT, 130), (1, signal.SIGTERM, 143)])
 def test_a_signal_ends_a_folder_at_once(
     tmp_path, tiny_weights, jobs, number, code):
   (tmp_path / "in").mkdir()
@@ -28,7 +28,9 @@ def test_a_signal_ends_a_folder_at_once(
   out = tmp_path / "out"
   process = subprocess.Popen(
       [*TFCM, "compress", tmp_path / "in", "-o", out, "--jobs", str(jobs),
-       "--model", tiny_weights], stderr=subprocess.PIPE, text=True)
+       "--model", tiny_weights], stderr=subprocess.PIPE, text=True,
+      # A shell that runs the tests in the background has it ignored.
+      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
   while not list(out.glob("*.tfcm")) and process.poll() is None:
     time.sleep(0.01)
   process.send_signal(number)

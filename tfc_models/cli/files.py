@@ -141,14 +141,9 @@ def process(pairs, work, arguments, describe):
   codes = [0]
   pool = concurrent.futures.ThreadPoolExecutor(arguments.jobs)
   try:
-    futures = []
-    for path, output in pairs:
-      futures.append(
-          pool.submit(_one, path, output, work, arguments.overwrite))
-      if len(futures) == 1:
-        # Alone: Keras builds layers for images of any size at the first one, and
-        # two threads at that break it.
-        concurrent.futures.wait(futures)
+    futures = [
+        pool.submit(_one, path, output, work, arguments.overwrite)
+        for path, output in pairs]
     bar = tqdm.tqdm(futures, disable=None, unit="file", leave=False)
     for (path, _), future in zip(pairs, bar):
       try:

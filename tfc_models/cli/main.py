@@ -32,7 +32,7 @@ VERBS = {
 }
 
 # What the command line calls arguments of the library that errors name.
-_HINTS = {
+HINTS = {
     "anchors": "--anchor names one",
     "codecs": "--codecs names some",
     "config": "see `tfcm models`",
@@ -111,7 +111,7 @@ def report(error, name=None):
   text = " ".join(_text(error).split())
   if name and not text.startswith((f"{name}:", "<stdin>:")):
     text = f"{name}: {text}"
-  hint = _HINTS.get(getattr(error, "argument", None))
+  hint = HINTS.get(getattr(error, "argument", None))
   print(console.printable(f"tfcm: {text}{f'; {hint}' if hint else ''}"),
         file=sys.stderr)
   return 2 if isinstance(error, BitstreamError) else 1
