@@ -28,6 +28,7 @@ def image():
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory):
   """Path of the weights of a tiny, untrained tfcm-base."""
+  import tfc_models.models  # noqa: F401 - Registers them.
   from tfc_models import configs, registry
   from tfc_models.modeling import weights
   config = configs.get("tfcm_base:tiny")

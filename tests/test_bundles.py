@@ -15,7 +15,9 @@ from tests.conformance import toys
 from tests.conformance.toys import gan
 from tests.test_cli import fails, tfcm
 from tfc_models import bundles, configs
-from tfc_models.bundles import naming, run_bundle
+from tfc_models.bundles import folder, naming, run_bundle
+from tfc_models.cli import main as cli
+from tfc_models.cli import train as cli_train
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.errors import UsageError
 from tfc_models.training.run import Run
@@ -153,7 +155,7 @@ def test_a_bundle_that_was_cut_off_goes_on_there_or_here(photos, tmp_path):
   assert len([f for f in os.listdir(out) if f.startswith("shard")]) == 3
   os.unlink(os.path.join(out, next(
       f for f in os.listdir(out) if f.startswith("shard"))))
-  fails(1, "damaged or missing", "train", "--import_bundle", out,
+  fails(1, "No such file", "train", "--import_bundle", out,
         "--train_dir", tmp_path / "new")
 
 
@@ -200,7 +202,7 @@ def test_a_run_stops_at_its_time_and_at_a_broken_loss(photos, tmp_path):
 
 
 def test_what_does_not_fit_is_refused(photos, tmp_path):
-  with pytest.raises(UsageError, match="more than 0.1; raise --bundle_mib"):
+  with pytest.raises(UsageError, match="more than 0.1; to start from"):
     bundles.export(
         str(tmp_path / "a"), *recipe("tfcm_base", photos), limit_mib=0.1)
   with pytest.raises(UsageError, match="steps_per_call=3 must divide"):
@@ -208,12 +210,106 @@ def test_what_does_not_fit_is_refused(photos, tmp_path):
         str(tmp_path / "b"), *recipe("tfcm_base", photos), steps_per_call=3)
 
 
-def test_images_that_are_not_of_a_bundle_are_left_alone(photos, tmp_path):
+@pytest.mark.parametrize("meta", [
+    None, "{}", "[]", "{", '{"my": "dataset"}',
+    '{"captured": [], "updates": {}, "files": ["meta.json", "images/mine.jpg"]}',
+    '{"captured": [], "updates": {}, "files": ["meta.json", "../mine.jpg"]}'])
+def test_a_folder_that_is_no_bundle_is_left_alone(photos, tmp_path, meta):
   (tmp_path / "images").mkdir()
   (tmp_path / "images/mine.jpg").write_bytes(b"mine")
-  with pytest.raises(UsageError, match="holds images but no bundle"):
+  if meta is not None:
+    (tmp_path / "meta.json").write_text(meta)
+  before = sorted(p.name for p in tmp_path.rglob("*"))
+  with pytest.raises(UsageError, match="images/mine.jpg.; another folder keeps"):
     bundles.export(str(tmp_path), *recipe("tfcm_base", photos))
-  assert [p.name for p in tmp_path.rglob("*")] == ["images", "mine.jpg"]
+  assert sorted(p.name for p in tmp_path.rglob("*")) == before
+  assert (tmp_path / "images/mine.jpg").read_bytes() == b"mine"
+
+
+def files_below(path):
+  return {str(p.relative_to(path)): p.read_bytes()
+          for p in path.rglob("*") if p.is_file()}
+
+
+def write_bundle(path, content):
+  """Writes what is a bundle to `bundles.folder`, with one image."""
+  with folder.replaced(str(path)) as fresh:
+    os.mkdir(os.path.join(fresh, "images"))
+    names = ["images/000000.jpg", "run_bundle.py", "meta.json"]
+    for name in names[:2]:
+      with open(os.path.join(fresh, name), "w") as file:
+        file.write(content)
+    with open(os.path.join(fresh, "meta.json"), "w") as file:
+      json.dump({"captured": [], "updates": {}, "files": names}, file)
+
+
+def test_a_bundle_is_replaced_as_a_whole_or_not_at_all(tmp_path):
+  path = tmp_path / "bundle"
+  with pytest.raises(KeyError), folder.replaced(str(path)):
+    raise KeyError
+  assert not path.exists()
+  write_bundle(path, "one")
+  (path / "__pycache__").mkdir()
+  (path / "__pycache__/patches.cpython-311.pyc").write_bytes(b"")
+  before = files_below(path)
+  assert before["images/000000.jpg"] == b"one" and len(before) == 4
+  folder.check(str(path))
+  with pytest.raises(KeyError), folder.replaced(str(path)) as fresh:
+    open(os.path.join(fresh, "meta.json"), "w").close()
+    raise KeyError
+  assert files_below(path) == before
+  write_bundle(path, "two")
+  after = files_below(path)
+  assert after["run_bundle.py"] == b"two" and len(after) == 3
+  assert not [p for p in path.iterdir() if p.name.startswith(".")]
+  # What came beside it since is not of the bundle, wherever it is.
+  for name in ("images/mine.jpg", "notes.txt"):
+    (path / name).write_text("mine")
+    with pytest.raises(UsageError, match=f"other files .* .{name}.; another"):
+      write_bundle(path, "three")
+    assert files_below(path) == {**after, name: b"mine"}
+    (path / name).unlink()
+
+
+def test_a_bundle_is_not_made_from_images_inside_its_folder(tmp_path):
+  (tmp_path / "link").symlink_to(tmp_path)
+  folder.check_source(str(tmp_path / "bundle"), [str(tmp_path / "bundle.jpg")])
+  with pytest.raises(UsageError, match="which the bundle is to be made from"):
+    folder.check_source(
+        str(tmp_path), [str(tmp_path / "link/images/000000.jpg")])
+
+
+@pytest.mark.parametrize("change, reason", [
+    ({"shards": ["../x.npz"]}, "not of a bundle's run"),
+    ({"shards": [1]}, "not of a bundle's run"),
+    ({"shards": ["x.npz"]}, "x.npz: not a npz file"),
+    ({"step": "many"}, "not of a bundle's run"),
+    ({"figures": {"loss": None}}, "not of a bundle's run"),
+    ({"config": []}, "not a stored recipe"),
+])
+def test_results_of_others_are_read_with_doubt(
+    photos, tmp_path, change, reason):
+  name, arguments, data, train = recipe("tfcm_base", photos)
+  out = tmp_path / "out"
+  out.mkdir()
+  (out / "x.npz").write_bytes(b"PK")
+  (out / "results.json").write_text(json.dumps({
+      "step": 1, "seconds": 1.0, "figures": {}, "shards": [], "config": {
+          "model": {"name": name, "arguments": arguments},
+          "data": vars(data), "train": vars(train)}, **change}))
+  fails(1, reason, "train", "--import_bundle", out, "--train_dir",
+        tmp_path / "back")
+
+
+def test_results_of_others_do_not_say_what_is_fetched(tmp_path):
+  config = configs.get("tfcm_base:tiny")
+  config.data.download = True
+  (tmp_path / "results.json").write_text(json.dumps({"config": {
+      "model": config.model.to_dict(), "data": config.data.to_dict(),
+      "train": config.train.to_dict()}}))
+  arguments = cli.parse([
+      "tfcm", "train", f"--import_bundle={tmp_path}", "--train_dir=x"])
+  assert not cli_train._recipe(arguments).data.download
 
 
 def test_shards_put_weights_first_and_leave_out_what_does_not_fit():

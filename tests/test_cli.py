@@ -1,10 +1,12 @@
 """The command line as its users meet it: codes, words, files."""
 
+import ast
 import contextlib
 import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -120,10 +122,61 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path, photo, tiny_weights):
       "html.png", "photo.png", "photo.tfcm"]
 
 
+def test_whatever_one_file_meets_is_a_line_and_the_rest_is_done(
+    tmp_path, photo, tiny_weights, monkeypatch):
+  Image.fromarray(make_image(8, 8)).save(tmp_path / "a.png")
+  Image.fromarray(make_image(16, 8)).save(tmp_path / "b.png")
+  Image.new("L", (65536, 1)).save(tmp_path / "wide.png")
+  encode = LearnedCodec.encode
+
+  def fail(self, image, settings=None):
+    if image.shape[0] == 8:
+      raise ValueError("first line\nsecond line")
+    if image.shape[0] == 16:
+      raise MemoryError
+    return encode(self, image, settings)
+
+  monkeypatch.setattr(LearnedCodec, "encode", fail)
+  code, _, err = tfcm("compress", tmp_path, "--model", tiny_weights)
+  assert code == 1
+  assert err.splitlines() == [
+      f"tfcm: {tmp_path}/a.png: unexpected ValueError: first line",
+      f"tfcm: {tmp_path}/b.png: not enough memory for it",
+      f"tfcm: {tmp_path}/wide.png: an image of 65536x1 is outside the limits "
+      "(sides 1..65535, at most 268435456 pixels)"]
+  assert (tmp_path / "photo.tfcm").exists()
+  assert "in fail\n" in tfcm(
+      "compress", tmp_path / "a.png", "--model", tiny_weights, "--verbose")[2]
+
+
+def test_what_pillow_cannot_write_is_a_line(photo, stream, tiny_weights):
+  fails(1, "x.msp: Pillow cannot write", "decompress", stream, "-o",
+        photo.parent / "x.msp", "--model_path", tiny_weights)
+
+
 def test_colliding_outputs_are_refused_before_any_work(tmp_path, photo):
   Image.open(photo).save(tmp_path / "photo.jpg")
   fails(1, "another input writes", "compress", tmp_path)
   assert not (tmp_path / "photo.tfcm").exists()
+  (tmp_path / "link").symlink_to(tmp_path)
+  for words in (
+      [photo, tmp_path / "link" / "photo.jpg"],
+      [tmp_path / "link", "-o", f"{tmp_path}/"],
+      [photo, f"{tmp_path}/./photo.jpg", "--overwrite"]):
+    fails(1, "another input writes", "compress", *words)
+
+
+def test_no_input_is_replaced_by_the_output_of_another(tmp_path, photo):
+  """A stream of any name is read, its image goes where another input is."""
+  (tmp_path / "in.tfcm").write_bytes(b"")
+  fails(1, "would replace the input", "decompress", tmp_path / "in.tfcm",
+        photo, "-o", tmp_path, "--overwrite")
+
+
+def test_devices_take_output_and_stay(photo, tiny_weights):
+  assert tfcm("compress", photo, "-o", os.devnull, "--model",
+              tiny_weights)[0] == 0
+  assert not os.path.isfile(os.devnull)
 
 
 @pytest.mark.parametrize("words, reason", [
@@ -151,6 +204,31 @@ def test_usage_errors(tmp_path, monkeypatch, words, reason):
   pathlib.Path("setup.cfg").write_text("")
   fails(1, reason, *words)
   assert os.listdir() == ["setup.cfg"]
+
+
+def raised_texts():
+  """Yields (file, text) of what the library raises, outside the command line."""
+  root = pathlib.Path(cli.__file__).parents[1]
+  for path in root.rglob("*.py"):
+    # Of the runner, which is a program, the command line is its own.
+    if path.parent.name == "cli" or path.name == "run_bundle.py":
+      continue
+    for node in ast.walk(ast.parse(path.read_text())):
+      if isinstance(node, ast.Raise):
+        for part in ast.walk(node):
+          if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield path, part.value
+          elif isinstance(part, ast.keyword) and part.arg == "argument":
+            yield path, f"argument={part.value.value}"
+
+
+def test_the_library_names_arguments_and_the_command_line_its_flags():
+  named = set()
+  for path, text in raised_texts():
+    assert not re.search(r"(^|\s)--\w", text), f"{path}: {text}"
+    if text.startswith("argument="):
+      named.add(text.removeprefix("argument="))
+  assert named == set(cli.HINTS)
 
 
 def test_help_exits_with_zero():

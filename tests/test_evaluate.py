@@ -19,7 +19,8 @@ from tests.conftest import make_image
 from tests.faulty import Faulty, quick_figures, start_program
 from tests.test_cli import fails
 from tfc_models.codecs import classical, lineup
-from tfc_models.errors import UsageError
+from tfc_models.datasets.files import FORMATS
+from tfc_models.errors import CodecError, UsageError
 from tfc_models.evaluation import evaluate, published, store, sweep, worker
 from tfc_models.evaluation.report import Report, averages
 from tfc_models.evaluation.store import Store
@@ -144,6 +145,78 @@ def test_a_torn_line_is_dropped_and_a_wrong_one_refused(
     Store(str(folder))
 
 
+@pytest.mark.parametrize("change", [
+    {"image": 1}, {"height": "165"}, {"bpp": None}, {"setting": []},
+    {"codec_id": {}}, {"psnr": "40"}], ids=str)
+def test_records_of_wrong_types_are_refused(quick, images, tmp_path, change):
+  folder = tmp_path / "out"
+  evaluate([Faulty()], [str(images / "190.png")], str(folder))
+  path = folder / "records.jsonl"
+  record = json.loads(path.read_text())
+  for line in ("[" * 100000, "[]", json.dumps({**record, **change})):
+    path.write_text(line + "\n")
+    with pytest.raises(UsageError, match="records.jsonl: line 1 is no record"):
+      Store(str(folder))
+
+
+@pytest.mark.parametrize("run", [
+    "[]", "{}", '{"images": [], "tools": {}, "codecs": []}',
+    '{"images": {"a": 1}, "tools": {}, "codecs": []}',
+    '{"images": {"a": {}}, "tools": {}, "codecs": []}',
+    '{"images": {}, "tools": {}, "codecs": [1]}',
+    '{"images": {}, "tools": {"a": 1}, "codecs": []}'])
+def test_a_folder_of_something_else_is_refused(tmp_path, run):
+  (tmp_path / "run.json").write_text(run)
+  with pytest.raises(UsageError, match="run.json: not of an evaluation"):
+    Store(str(tmp_path))
+
+
+def test_names_that_are_not_utf8_are_measured_and_written(
+    quick, images, tmp_path):
+  path = os.path.join(os.fsencode(images), b"\xff.png")
+  os.rename(images / "190.png", path)
+  evaluate([Faulty()], [os.fsdecode(path)], str(tmp_path / "out"))
+  assert b",\xff.png," in (tmp_path / "out/records.csv").read_bytes()
+  assert Store(str(tmp_path / "out")).records()[0]["image"] == "\udcff.png"
+
+
+def test_a_program_that_hangs_is_ended(images, tmp_path):
+  (family,) = lineup.parse(
+      ["slow=cmd:sh -c 'echo busy; exec sleep 1000' {in} {out}"], timeout=0.2)
+  with pytest.raises(CodecError, match="sh took more than 0.2 sec.*: busy"):
+    family.make(None).encode(make_image(8, 8))
+  assert "timeout" not in json.dumps(family.facts(None))
+
+
+@pytest.mark.parametrize("sent, code", [
+    (signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)])
+def test_a_run_told_to_end_leaves_neither_programs_nor_files(
+    images, tmp_path, sent, code):
+  scratch = tmp_path / "scratch"
+  scratch.mkdir()
+  process = subprocess.Popen(
+      [sys.executable, "-m", "tfc_models", "evaluate", "--codecs",
+       f"slow=cmd:sh -c 'echo $$ > {tmp_path}/pid; sleep 1000' {{in}} {{out}}",
+       f"--images={images}", f"--output={tmp_path / 'out'}"],
+      stderr=subprocess.PIPE, text=True,
+      env={**os.environ, "TMPDIR": str(scratch)}, preexec_fn=allow_interruption)
+  pid = tmp_path / "pid"
+  while not pid.exists() or not pid.read_text():
+    assert process.poll() is None
+    time.sleep(0.01)
+  assert list(scratch.iterdir())
+  process.send_signal(sent)
+  _, said = process.communicate()
+  assert (process.returncode, said.strip()) == (code, "tfcm: interrupted")
+  assert not os.path.exists(f"/proc/{pid.read_text().strip()}/exe")
+  assert not list(scratch.iterdir())
+
+
+def allow_interruption():
+  """A shell that runs the tests in the background has it ignored."""
+  signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def command(images, folder):
   return [sys.executable, "-m", "tfc_models", "evaluate",
           "--codecs=jpeg@10:90:10,webp@10:90:20", f"--images={images}",
@@ -184,8 +257,7 @@ def test_an_interrupted_run_continues_to_the_same_result(
   records = tmp_path / "out" / "records.jsonl"
   process = subprocess.Popen(
       command(images, tmp_path / "out"), stderr=subprocess.PIPE, text=True,
-      # A shell that runs the tests in the background has it ignored.
-      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+      preexec_fn=allow_interruption)
   while not records.exists() or records.read_bytes().count(b"\n") < 10:
     assert process.poll() is None
     time.sleep(0.01)
@@ -297,7 +369,7 @@ def test_published_curves_stand_beside_kodak_only(tmp_path):
   assert not any(curve.published for curve in Report(found).curves.values())
   with pytest.raises(UsageError, match="the 24 images of Kodak; .* 2 others"):
     Report(found, anchors=["published:vtm"])
-  with pytest.raises(UsageError, match="--anchor=webp: not among the codecs"):
+  with pytest.raises(UsageError, match="webp: not among the codecs"):
     Report(found, anchors=["webp"])
   kodak = {name: {"image_id": pixels} for name, pixels in
            published._content()["images"].items()}
@@ -347,7 +419,8 @@ def test_the_verbs_evaluate_and_plot(images, tmp_path):
   assert lines == [
       "missing: bls2017: no weights are shipped; name a training directory",
       "missing: no-such-program: no-such-program is not on the PATH",
-      f"tfcm: {images / '170.png'}: not an image that Pillow can read"]
+      f"tfcm: {images / '170.png'}: not an image, or of none of the formats "
+      + ", ".join(FORMATS)]
   assert "Against jpeg:" in done.stdout and "| webp " in done.stdout
   out = tmp_path / "out"
   for name in ("report.md", "summary.json", "averages.csv", "bd.csv",

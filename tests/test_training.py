@@ -1,5 +1,6 @@
 """Training: learns, resumes after a kill, refuses what cannot work."""
 
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from tfc_models import configs, training
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.datasets import sources
 from tfc_models.errors import UsageError
+from tfc_models.fileio import LEFTOVER_SECONDS
 from tfc_models.modeling import weights
 from tfc_models.training import schedules
 from tfc_models.training.run import Run
@@ -221,11 +224,21 @@ def test_a_deeper_model_starts_from_the_weights_of_a_shallower_one(
 
 
 def test_what_a_killed_run_left_half_written_is_removed(photos, tmp_path):
-  (tmp_path / "checkpoints/ckpt-2_temp").mkdir(parents=True)
-  (tmp_path / ".tfcm-abc").write_text("half")
-  training.train(str(tmp_path), *toy_options(photos))
-  assert not (tmp_path / ".tfcm-abc").exists()
-  assert not list((tmp_path / "checkpoints").glob("*temp*"))
+  """But neither what another run may be at, nor in folders of a like name."""
+  folder, other = tmp_path / "run[12]", tmp_path / "run1"
+  long_ago = time.time() - LEFTOVER_SECONDS - 10
+  for place in (folder, other):
+    for name in ("old", "new"):
+      (place / f"checkpoints/ckpt-{name}_temp").mkdir(parents=True)
+      (place / f".tfcm-{name}").write_text("half")
+    for name in ("checkpoints/ckpt-old_temp", ".tfcm-old"):
+      os.utime(place / name, (long_ago, long_ago))
+  Run(str(folder), *toy_options(photos))
+  assert [p.name for p in folder.glob(".tfcm-*")] == [".tfcm-new"]
+  assert [p.name for p in (folder / "checkpoints").iterdir()] == [
+      "ckpt-new_temp"]
+  assert (other / ".tfcm-old").exists()
+  assert (other / "checkpoints/ckpt-old_temp").exists()
 
 
 def test_a_directory_holds_one_model(photos, trained):
@@ -257,6 +270,34 @@ def test_patches_of_a_tfds_set_depend_on_their_number_alone(pattern, key):
         batch_size=2, patch_size=patch, first_batch=2, num_batches=1))
     np.testing.assert_array_equal(whole[2], rest[0])
     assert len(list(images.pictures(0))) >= 1
+
+
+def test_broken_images_of_a_tfds_set_are_named_and_skipped(
+    monkeypatch, caplog):
+  """One cut, one of no format, one too small; one with alpha is of use."""
+  import tensorflow_datasets as tfds
+
+  def encoded(image, size=32):
+    buffer = io.BytesIO()
+    image.resize((size, size)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+  picture = Image.fromarray(make_image(32, 32))
+  files = [encoded(picture)[:-40], b"<html>", encoded(picture, 8),
+           encoded(picture.convert("RGBA")), encoded(picture)]
+  builder = types.SimpleNamespace(
+      info=types.SimpleNamespace(features={"image": None}),
+      as_dataset=lambda **_: tf.data.Dataset.from_tensor_slices(
+          {"image": files}))
+  monkeypatch.setattr(tfds, "builder", lambda name: builder)
+  with caplog.at_level("WARNING"):
+    images = sources.open_images("tfds:mine", 16)
+    assert len(list(images.pictures(0))) == 2
+    batches = list(images.batches(batch_size=3, patch_size=16, num_batches=2))
+  assert len(batches) == 2 and images.num_skipped == 3
+  assert len(caplog.messages) == 2
+  assert "skipped: tfds:mine, image 0: broken image" in caplog.text
+  assert "skipped: tfds:mine, image 1: not an image" in caplog.text
 
 
 @pytest.mark.parametrize("pattern, key, reason", [

@@ -9,7 +9,16 @@ Two families, with the exit codes of the command line:
 
 
 class TfcmError(Exception):
-  """Base of all errors that the toolkit raises on purpose."""
+  """Base of all errors that the toolkit raises on purpose.
+
+  Attributes:
+    argument: name of the argument of ours that would serve the request, or None;
+      the command line says what it calls it.
+  """
+
+  def __init__(self, *args, argument=None):
+    super().__init__(*args)
+    self.argument = argument
 
 
 class UsageError(TfcmError):

@@ -4,11 +4,13 @@ import io
 import os
 import re
 import shutil
+import tempfile
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from tfc_models.bundles import folder as folders
 from tfc_models.bundles import naming, run_bundle
 from tfc_models.datasets import patches
 from tfc_models.errors import UsageError
@@ -29,7 +31,8 @@ def export(folder, model_name, model_arguments, data, options, *,
   """Writes the training step of a recipe, ready to run by jax alone.
 
   Args:
-    folder: of the bundle; an older bundle there is replaced.
+    folder: of the bundle; an older bundle there is replaced once the new one is
+      complete.
     model_name, model_arguments, data, options: as of `training.train`.
     train_dir: training directory whose checkpoint to go on from; None starts
       from new or `train.init` weights.
@@ -42,59 +45,57 @@ def export(folder, model_name, model_arguments, data, options, *,
     one line that says what was written.
 
   Raises:
-    UsageError: if the bundle would be too large, the folder holds images that
-      are not of a bundle, or as `training.run.Run`.
+    UsageError: if the bundle would be too large, the folder holds anything but
+      an older bundle, or the images; or as `training.run.Run`.
   """
   if options.steps_per_epoch % steps_per_call:
     raise UsageError(
         f"steps_per_call={steps_per_call} must divide "
         f"train.steps_per_epoch={options.steps_per_epoch}")
-  image_dir = os.path.join(folder, run_bundle.IMAGE_DIR)
-  if os.path.exists(image_dir) and not os.path.exists(
-      os.path.join(folder, run_bundle.META_FILE)):
-    raise UsageError(
-        f"{folder}: holds {run_bundle.IMAGE_DIR} but no bundle; another folder "
-        "keeps them safe")
-  run = Run(train_dir or folder, model_name, model_arguments, data, options)
+  folders.check(folder)
+  with (tempfile.TemporaryDirectory(prefix="tfcm-") as nowhere,
+        folders.replaced(folder) as fresh):
+    run = Run(
+        train_dir or nowhere, model_name, model_arguments, data, options)
+    folders.check_source(folder, getattr(run.images, "paths", ()))
+    return _write(run, folder, fresh, int(limit_mib * 2**20), steps_per_call)
+
+
+def _write(run, name, folder, limit, steps_per_call):
+  """Writes a bundle called `name` of at most `limit` bytes; see `export`."""
   model = run.model
   if not run.step:
     # Halves the file; what is trained from here starts at what the file holds.
     for variable in model.trainable_variables:
       variable.assign(tf.cast(tf.cast(variable, tf.float16), tf.float32))
-  program, interface, values = _lower(model, data, steps_per_call)
+  program, interface, values = _lower(model, run.data, steps_per_call)
   arrays, rebuilt = _arrays(values)
   buffer = io.BytesIO()
   np.savez_compressed(buffer, **arrays)
-  limit = int(limit_mib * 2**20)
   code = [run_bundle.__file__, patches.__file__, schedules.__file__]
   room = limit - len(program) - len(buffer.getbuffer()) - sum(
       map(os.path.getsize, code)) - 2**16
   if room < 0:
     raise UsageError(
-        f"{folder}: program and variables take "
-        f"{(limit - room) / 2**20:.1f} MiB, more than {limit_mib:g}; raise "
-        "--bundle_mib, or start from the weights alone with train.init, which "
-        "leaves the optimizer behind")
-  shutil.rmtree(image_dir, ignore_errors=True)
-  count = _write_images(run, image_dir, room)
+        f"{name}: program and variables take {(limit - room) / 2**20:.1f} MiB, "
+        f"more than {limit / 2**20:.3g}; to start from the weights alone, with "
+        "train.init, leaves the optimizer behind", argument="limit_mib")
+  count = _write_images(run, os.path.join(folder, run_bundle.IMAGE_DIR), room)
+  write_atomically(os.path.join(folder, run_bundle.PROGRAM_FILE), program)
   write_atomically(
-      os.path.join(folder, run_bundle.PROGRAM_FILE), program, overwrite=True)
-  write_atomically(
-      os.path.join(folder, run_bundle.VARIABLES_FILE), buffer.getvalue(),
-      overwrite=True)
+      os.path.join(folder, run_bundle.VARIABLES_FILE), buffer.getvalue())
   config = dict(run.config, versions=versions())
   write_json(os.path.join(folder, CONFIG_FILE), config)
-  write_json(os.path.join(folder, run_bundle.META_FILE), dict(
-      interface, **rebuilt, config=config, seconds=float(run.seconds),
-      steps_per_call=steps_per_call,
-      learning_rates=naming.learning_rates(options, model.networks)))
   for path in code:
     shutil.copy(path, folder)
-  size = sum(
-      os.path.getsize(os.path.join(place, name))
-      for place, _, names in os.walk(folder) for name in names)
+  files = [*folders.listed(folder), run_bundle.META_FILE]
+  write_json(os.path.join(folder, run_bundle.META_FILE), dict(
+      interface, **rebuilt, config=config, seconds=float(run.seconds),
+      steps_per_call=steps_per_call, files=files,
+      learning_rates=naming.learning_rates(run.options, model.networks)))
+  size = sum(os.path.getsize(os.path.join(folder, file)) for file in files)
   return (f"{size / 2**20:.1f} MiB, step {run.step}, {count} images; "
-          f"python {folder}/run_bundle.py --out RESULTS runs it")
+          f"python {name}/run_bundle.py --out RESULTS runs it")
 
 
 def _lower(model, data, steps_per_call):
@@ -203,7 +204,9 @@ def _write_images(run, folder, room):
         os.path.join(folder, f"{count:06d}.jpg"), buffer.getvalue())
     count += 1
   if not count:
-    raise UsageError("no room for an image; raise --bundle_mib")
+    raise UsageError(
+        f"{run.data.train}: no room for an image in the bundle",
+        argument="limit_mib")
   return count
 
 

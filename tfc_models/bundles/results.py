@@ -1,15 +1,14 @@
 """Brings back what `run_bundle.py` wrote."""
 
 import os
-import zipfile
 
-import numpy as np
 import tensorflow as tf
 
 from tfc_models.bundles import naming, run_bundle
 from tfc_models.errors import UsageError
 from tfc_models.fileio import read_json
 from tfc_models.training.run import Run
+from tfc_models.weight_info import read_arrays
 
 
 def take_over(folder, train_dir, model_name, model_arguments, data, options):
@@ -24,7 +23,7 @@ def take_over(folder, train_dir, model_name, model_arguments, data, options):
     UsageError: if the results are incomplete or of another model, or the
       directory already holds as many steps.
   """
-  results = read_json(os.path.join(folder, run_bundle.RESULTS_FILE))
+  results = _read_results(folder)
   arrays = _read_shards(folder, results)
   run = Run(train_dir, model_name, model_arguments, data, options)
   if run.step >= results["step"]:
@@ -60,10 +59,24 @@ def _read_shards(folder, results):
   arrays = {}
   for file in results["shards"]:
     path = os.path.join(folder, file)
-    try:
-      with np.load(path) as shard:
-        arrays.update({
-            run_bundle.unescape(key): shard[key] for key in shard.files})
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-      raise UsageError(f"{path}: damaged or missing ({error})") from None
+    arrays.update({
+        run_bundle.unescape(key): array
+        for key, array in read_arrays(path).items()})
   return arrays
+
+
+def _read_results(folder):
+  """Returns results.json, with the right types and shards in the same folder."""
+  path = os.path.join(folder, run_bundle.RESULTS_FILE)
+  results = read_json(path)
+  try:
+    good = (
+        0 <= results["step"] < 2**62 and results["seconds"] >= 0
+        and all(isinstance(value, (int, float))
+                for value in results["figures"].values())
+        and all(os.path.basename(file) == file for file in results["shards"]))
+  except (AttributeError, KeyError, TypeError):
+    good = False
+  if not good:
+    raise UsageError(f"{path}: not of a bundle's run")
+  return results

@@ -2,8 +2,10 @@
 
 import time
 
+from tfc_models import bitstream
 from tfc_models.cli import files
 from tfc_models.datasets.files import EXTENSIONS, read_image
+from tfc_models.errors import BitstreamError, ImageError
 
 
 def add_arguments(parser):
@@ -51,6 +53,10 @@ def run(arguments):
 
   def work(name, data, output):
     image = read_image(data, name)
+    try:
+      bitstream.check_size(*image.shape[:2])
+    except BitstreamError as error:  # It is the image that is wrong here.
+      raise ImageError(f"{name}: {error}") from None
     start = time.perf_counter()
     result, header, chunks = codec.encode_file(image, settings, options)
     seconds = time.perf_counter() - start

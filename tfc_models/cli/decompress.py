@@ -1,13 +1,13 @@
 """`tfcm decompress`: `.tfcm` files to images."""
 
-import io
 import os
 import time
 
 from PIL import Image
 
 from tfc_models.cli import files
-from tfc_models.errors import TooLargeError, UsageError
+from tfc_models.datasets.files import image_bytes
+from tfc_models.errors import UsageError
 
 
 def add_arguments(parser):
@@ -38,19 +38,15 @@ def run(arguments):
   decoder = codecs.StreamDecoder(arguments.model_path, arguments.max_pixels)
 
   def work(name, data, output):
-    del name
-    try:
-      codec, stream = decoder.open(data, arguments.allow_partial)
-    except TooLargeError as error:
-      raise TooLargeError(f"{error}; --max_pixels raises it") from None
+    codec, stream = decoder.open(data, arguments.allow_partial)
     start = time.perf_counter()
     image = codec.decode_stream(stream, arguments.iterations)
     seconds = time.perf_counter() - start
     height, width, channels = image.shape
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if channels == 1 else image).save(
-        buffer, _format(output), icc_profile=stream.metadata.get("icc"))
-    return buffer.getvalue(), {
+    shown = name if output == files.STREAM else output
+    result = image_bytes(
+        image, _format(output), shown, icc_profile=stream.metadata.get("icc"))
+    return result, {
         "height": height, "width": width, "channels": channels,
         "bytes": len(data), "verified": stream.verified,
         "seconds": round(seconds, 3)}

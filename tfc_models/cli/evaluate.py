@@ -5,7 +5,7 @@ import sys
 import tqdm
 
 from tfc_models.cli.main import report as report_error
-from tfc_models.codecs import lineup
+from tfc_models.codecs import external, lineup
 from tfc_models.datasets.files import find_images
 from tfc_models.errors import UsageError
 
@@ -39,6 +39,10 @@ def add_arguments(parser):
       "--jobs", type=int, default=1, metavar="N",
       help="images at a time (default 1; seconds mean little with more)")
   parser.add_argument(
+      "--timeout", type=float, default=external.TIMEOUT_SECONDS,
+      metavar="SECONDS", help="end programs of cmd: codecs that take longer for an "
+      f"image (default {external.TIMEOUT_SECONDS:g})")
+  parser.add_argument(
       "--list", action="store_true",
       help="list codecs and published curves, and end")
   parser.add_argument(
@@ -54,9 +58,11 @@ def run(arguments):
       raise UsageError(f"evaluate: --{name} is missing")
   if arguments.jobs < 1:
     raise UsageError(f"--jobs must be at least 1, got {arguments.jobs}")
+  if arguments.timeout <= 0:
+    raise UsageError(f"--timeout must be above 0, got {arguments.timeout:g}")
   require_extras()
   families, missing = [], []
-  for family in (lineup.parse(arguments.codecs) if arguments.codecs
+  for family in (lineup.parse(arguments.codecs, arguments.timeout) if arguments.codecs
                  else lineup.everything().values()):
     reason = family.missing()
     if reason is None:

@@ -5,12 +5,21 @@ import concurrent.futures
 import json
 import os
 import sys
+import traceback
 
 import tqdm
 
+from tfc_models.cli.console import printable
 from tfc_models.cli.main import report
 from tfc_models.errors import TfcmError, UsageError
-from tfc_models.fileio import find_files, read_bytes, write_atomically
+from tfc_models.fileio import (
+    check_output,
+    find_files,
+    read_bytes,
+    read_stdin,
+    remove_leftovers,
+    write_atomically,
+)
 
 STREAM = "-"
 
@@ -90,21 +99,31 @@ def _output(path, name, output, extension, count):
 
 def _check_outputs(pairs, overwrite):
   """Refuses before any work what would lose data."""
-  counts = collections.Counter(output for _, output in pairs)
-  for path, output in pairs:
-    if counts[output] > 1:
-      raise UsageError(f"{path}: another input writes {output} too")
+  # Spelt as the file system does: ./x and x are one file.
+  inputs = {os.path.realpath(path) for path, _ in pairs if path != STREAM}
+  outputs = [
+      output if output == STREAM else os.path.realpath(output)
+      for _, output in pairs]
+  counts = collections.Counter(outputs)
+  for (path, output), real in zip(pairs, outputs):
     if output == STREAM:
+      if counts[real] > 1:
+        raise UsageError(f"{path}: another input writes {output} too")
       continue
-    if os.path.exists(output) and os.path.exists(path) and os.path.samefile(
-        path, output):
+    if real in inputs or os.path.exists(output) and os.path.exists(
+        path) and os.path.samefile(path, output):
       raise UsageError(f"{path}: the output would replace the input")
-    if os.path.exists(output) and not overwrite:
-      raise UsageError(f"{output}: exists already; --overwrite replaces it")
+    check_output(output, overwrite)
+    if counts[real] > 1 and (
+        os.path.isfile(output) or not os.path.exists(output)):
+      raise UsageError(f"{path}: another input writes {output} too")
 
 
 def process(pairs, work, arguments, describe):
   """Runs `work` on all files; one failure does not stop the others.
+
+  An interruption stops all at once: who catches it should end the process, whose
+  threads may still be at a file each.
 
   Args:
     pairs: of `expand`.
@@ -117,8 +136,11 @@ def process(pairs, work, arguments, describe):
   """
   # What is said must not mix with the data.
   out = sys.stderr if any(o == STREAM for _, o in pairs) else sys.stdout
+  for folder in {os.path.dirname(output) or "." for _, output in pairs}:
+    remove_leftovers(folder)
   codes = [0]
-  with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+  pool = concurrent.futures.ThreadPoolExecutor(arguments.jobs)
+  try:
     futures = [
         pool.submit(_one, path, output, work, arguments.overwrite)
         for path, output in pairs]
@@ -126,25 +148,42 @@ def process(pairs, work, arguments, describe):
     for (path, _), future in zip(pairs, bar):
       try:
         facts = future.result()
-      except TfcmError as error:
-        codes.append(report(error, path))
+      except BrokenPipeError:
+        raise
+      except Exception as error:
+        codes.append(report(error, "<stdin>" if path == STREAM else path))
+        if arguments.verbose and not isinstance(error, TfcmError):
+          traceback.print_exception(error)
         continue
       if arguments.json:
         tqdm.tqdm.write(json.dumps(facts), file=out)
       elif arguments.verbose or len(pairs) == 1:
-        tqdm.tqdm.write(describe(facts), file=out)
+        tqdm.tqdm.write(printable(describe(facts)), file=out)
+  except BaseException:
+    pool.shutdown(wait=False, cancel_futures=True)
+    raise
+  pool.shutdown()
   return max(codes)
 
 
 def _one(path, output, work, overwrite):
   if path == STREAM:
-    name, data = "<stdin>", sys.stdin.buffer.read()
+    name, data = "<stdin>", read_stdin()
   else:
     name, data = path, read_bytes(path)
   result, facts = work(name, data, output)
   if output == STREAM:
-    sys.stdout.buffer.write(result)
-    sys.stdout.buffer.flush()
+    _write_stdout(result)
   else:
     write_atomically(output, result, overwrite)
   return {"input": name, "output": output, **facts}
+
+
+def _write_stdout(data):
+  try:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+  except BrokenPipeError:
+    raise  # Of no use to go on.
+  except OSError as error:
+    raise UsageError(f"stdout: {error.strerror}") from None

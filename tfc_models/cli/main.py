@@ -2,7 +2,7 @@
 
 Exit codes: 0 success; 1 usage or input and output, as far as it goes the rest
 is still done; 2 a damaged stream, or one whose model or weights are missing;
-130 interrupted.
+130 interrupted, 143 told to end.
 """
 
 import importlib
@@ -12,6 +12,7 @@ import sys
 from absl import app
 from absl.flags import argparse_flags
 
+from tfc_models.cli import console
 from tfc_models.errors import BitstreamError, TfcmError
 
 VERBS = {
@@ -28,6 +29,18 @@ VERBS = {
     "benchmark": "time coding and training, stage by stage",
     "zoo": "train and release shipped weights (maintainers)",
     "demo": "compress photographs and compare with JPEG",
+}
+
+# What the command line calls arguments of the library that errors name.
+HINTS = {
+    "anchors": "--anchor names one",
+    "codecs": "--codecs names some",
+    "config": "see `tfcm models`",
+    "limit_mib": "--bundle_mib sets the limit",
+    "max_pixels": "--max_pixels raises it",
+    "model_path": "--model_path or TFCM_MODEL_PATH names their folder",
+    "overwrite": "--overwrite replaces it",
+    "timeout": "--timeout sets the limit",
 }
 
 
@@ -49,7 +62,7 @@ def parse(argv):
       title="verbs", dest="verb", metavar="VERB", required=True,
       parser_class=_Parser)
   # Only the verb in use is imported, so that the others cost nothing.
-  chosen = next((word for word in argv[1:] if not word.startswith("-")), None)
+  chosen = _verb(argv)
   for verb, summary in VERBS.items():
     sub = verbs.add_parser(
         verb, help=summary, description=summary[0].upper() + summary[1:] + ".",
@@ -66,19 +79,27 @@ def parse(argv):
   return arguments
 
 
+def _verb(argv):
+  return next((word for word in argv[1:] if not word.startswith("-")), None)
+
+
 def main(arguments):
   """Runs a verb and returns the exit code."""
   try:
     return arguments.run(arguments)
   except TfcmError as error:
     return report(error)
-  except KeyboardInterrupt:
+  except KeyboardInterrupt as error:
     print("tfcm: interrupted", file=sys.stderr)
-    return 130  # As shells count the signal.
+    return getattr(error, "code", 130)
   except BrokenPipeError:
     return 1  # The reader of our output has gone, as `head` does.
   except OSError as error:
     return report(error.strerror or error, error.filename or "output")
+  except Exception as error:
+    if not _is_memory(error):
+      raise
+    return report(error)
 
 
 def report(error, name=None):
@@ -88,11 +109,29 @@ def report(error, name=None):
     error: exception or text.
     name: file that it concerns, put in front unless the text begins with it.
   """
-  text = " ".join(str(error).split())
+  text = " ".join(_text(error).split())
   if name and not text.startswith((f"{name}:", "<stdin>:")):
     text = f"{name}: {text}"
-  print(f"tfcm: {text}", file=sys.stderr)
+  hint = HINTS.get(getattr(error, "argument", None))
+  print(console.printable(f"tfcm: {text}{f'; {hint}' if hint else ''}"),
+        file=sys.stderr)
   return 2 if isinstance(error, BitstreamError) else 1
+
+
+def _text(error):
+  """Returns what an error says, with its kind where it is not one of ours."""
+  if isinstance(error, (str, TfcmError)):
+    return str(error)
+  if _is_memory(error):
+    return "not enough memory for it"
+  lines = str(error).strip().splitlines()
+  return f"unexpected {type(error).__name__}: {lines[0] if lines else 'no reason'}"
+
+
+def _is_memory(error):
+  """Returns whether an error, of TensorFlow too, says that memory is used up."""
+  return isinstance(error, MemoryError) or (
+      type(error).__name__ == "ResourceExhaustedError")
 
 
 def run(verb=None):
@@ -100,7 +139,12 @@ def run(verb=None):
   # TensorFlow's start-up notes are of no use to those who code images.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   argv = sys.argv if verb is None else [sys.argv[0], verb, *sys.argv[1:]]
-  app.run(_main_and_leave, argv=argv, flags_parser=parse)
+  console.prepare(_verb(argv))
+  try:
+    app.run(_main_and_leave, argv=argv, flags_parser=parse)
+  except KeyboardInterrupt as error:  # While a verb was loaded.
+    print("tfcm: interrupted", file=sys.stderr)
+    console.leave(getattr(error, "code", 130))
 
 
 def _main_and_leave(arguments):
@@ -112,5 +156,4 @@ def _main_and_leave(arguments):
     sys.stdout.flush()
   except OSError as error:
     code = code or report(error.strerror, "stdout")
-  sys.stderr.flush()
-  os._exit(code)
+  console.leave(code)

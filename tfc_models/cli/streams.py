@@ -1,12 +1,11 @@
 """What `info` and `verify` share: reading many streams without TensorFlow."""
 
 import json
-import sys
 
 from tfc_models import bitstream
+from tfc_models.cli.console import printable
 from tfc_models.cli.main import report
-from tfc_models.errors import TfcmError
-from tfc_models.fileio import read_bytes
+from tfc_models.fileio import read_bytes, read_stdin
 
 
 def add_arguments(parser):
@@ -27,13 +26,13 @@ def each(arguments, facts_of, describe):
   codes = [0]
   for name in arguments.inputs:
     try:
-      data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
+      data = read_stdin() if name == "-" else read_bytes(name)
       facts = facts_of(data, bitstream.read(data))
-    except TfcmError as error:
-      codes.append(report(error, name))
+    except Exception as error:
+      codes.append(report(error, "<stdin>" if name == "-" else name))
       continue
     if arguments.json:
       print(json.dumps({"file": name, **facts}))
     else:
-      print(describe(name, facts))
+      print(printable(describe(name, facts)))
   return max(codes)

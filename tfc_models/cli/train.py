@@ -74,7 +74,13 @@ def _recipe(arguments):
   if not arguments.import_bundle:
     raise UsageError("--config must name a recipe, see `tfcm models`")
   path = os.path.join(arguments.import_bundle, "results.json")
-  return configs.from_dict(read_json(path).get("config", {}))
+  results = read_json(path)
+  if not isinstance(results, dict):
+    raise UsageError(f"{path}: not of a bundle's run")
+  config = configs.from_dict(results.get("config"))
+  # Another machine's results do not say what this one fetches.
+  config.data.download = False
+  return config
 
 
 def override(config, overrides):

@@ -1,5 +1,6 @@
 """Classical formats as anchors: those of Pillow, and JPEG XL and HEIF beside it."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import io
@@ -18,6 +19,7 @@ from tfc_models.codecs.base import (
     plain,
     version_of,
 )
+from tfc_models.errors import CodecError
 
 
 class PillowCodec(Codec):
@@ -37,13 +39,27 @@ class PillowCodec(Codec):
 
   def encode(self, image, settings=None):
     buffer = io.BytesIO()
-    Image.fromarray(plain(image)).save(
-        buffer, self.format, **{**self.options, **(settings or {})})
+    picture = Image.fromarray(plain(image))
+    with self._errors():
+      picture.save(
+          buffer, self.format, **{**self.options, **(settings or {})})
     return buffer.getvalue()
 
   def decode(self, data):
-    array = np.asarray(Image.open(io.BytesIO(data)))
+    with self._errors(), Image.open(
+        io.BytesIO(data), formats=[self.format]) as image:
+      array = np.asarray(image)
     return array[..., None] if array.ndim == 2 else array
+
+  @contextlib.contextmanager
+  def _errors(self):
+    """Turns whatever Pillow raises about an image into CodecError."""
+    try:
+      yield
+    except MemoryError:
+      raise
+    except Exception as error:
+      raise CodecError(f"{self.name}: {error}") from None
 
 
 def jpeg(quality):

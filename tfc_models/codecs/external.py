@@ -6,14 +6,17 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
+from typing import Optional
 
 from PIL import Image
 
 from tfc_models import memory
 from tfc_models.codecs.base import Codec, Family, plain
-from tfc_models.datasets.files import read_image
+from tfc_models.datasets.files import FORMATS, read_image
 from tfc_models.errors import CodecError, UsageError
 from tfc_models.fileio import read_bytes
 
@@ -23,7 +26,11 @@ _PLACEHOLDER = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 _KNOWN = {"in", "out", "q", "width", "height"}
 
 
-def parse(text, name=None, settings=(None,)):
+# Of a program, for one image; what takes longer has hung.
+TIMEOUT_SECONDS = 3600.0
+
+
+def parse(text, name=None, settings=(None,), timeout=TIMEOUT_SECONDS):
   """Returns the family of a template.
 
   Args:
@@ -35,6 +42,7 @@ def parse(text, name=None, settings=(None,)):
       ENCODER wrote.
     name: for tables; by default the encoder's name.
     settings: what {q} stands for, one point of the curve each.
+    timeout: seconds after which a program is ended; None for no limit.
 
   Raises:
     UsageError: if it is no such template.
@@ -58,14 +66,18 @@ def parse(text, name=None, settings=(None,)):
     raise UsageError(f"{text}: say what {{q}} takes, as in '... @20,40,60,80'")
   if not varies and settings != (None,):
     raise UsageError(f"{text}: settings, but no {{q}} to put them")
-  for command, placeholder in ((encoder, "in"), (decoder, "out")):
+  formats = Image.registered_extensions()
+  for command, placeholder, known in (
+      (encoder, "in", formats.values()), (decoder, "out", FORMATS)):
     extension = _extension(command, placeholder) or ".png"
-    if command and extension not in Image.registered_extensions():
+    if command and formats.get(extension) not in known:
       raise UsageError(
-          f"{text}: Pillow knows no images with the extension {extension}")
+          f"{text}: no image format that is "
+          f"{'written' if placeholder == 'in' else 'read'} here has the "
+          f"extension {extension}")
   return ExternalFamily(
       name or os.path.basename(encoder[0]), tuple(encoder), tuple(decoder),
-      settings)
+      settings, timeout)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +88,11 @@ class ExternalFamily(Family):
   encoder: tuple
   decoder: tuple
   settings: tuple = (None,)
+  timeout: Optional[float] = TIMEOUT_SECONDS
 
   def make(self, setting):
-    return ExternalCodec(self.name, self.encoder, self.decoder, setting)
+    return ExternalCodec(
+        self.name, self.encoder, self.decoder, setting, self.timeout)
 
   def facts(self, setting):
     programs = {}
@@ -104,12 +118,13 @@ class ExternalCodec(Codec):
   images.
   """
 
-  def __init__(self, name, encoder, decoder, setting):
+  def __init__(self, name, encoder, decoder, setting, timeout=None):
     self.name = name
     self.extension = _extension(encoder, "out") or ".bin"
     self._encoder = encoder
     self._decoder = decoder
     self._values = {"q": setting}
+    self._timeout = timeout
 
   def encode(self, image, settings=None):
     image = plain(image)
@@ -142,7 +157,7 @@ class ExternalCodec(Codec):
     """Runs a command.
 
     Raises:
-      CodecError: unless it succeeds and writes `result`.
+      CodecError: unless it succeeds in time and writes `result`.
     """
     values = {**self._values, "in": source, "out": result}
     words = [
@@ -151,16 +166,28 @@ class ExternalCodec(Codec):
     with tempfile.TemporaryFile() as output:
       process = subprocess.Popen(
           words, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+      late = threading.Event()
+      timer = threading.Timer(
+          self._timeout or threading.TIMEOUT_MAX,
+          lambda: (late.set(), os.kill(process.pid, signal.SIGKILL)))
+      timer.daemon = True
+      timer.start()
       try:
         _, status, usage = os.wait4(process.pid, 0)
       except BaseException:
         process.kill()
         raise
+      finally:
+        timer.cancel()
       process.returncode = os.waitstatus_to_exitcode(status)
       output.seek(0)
       said = output.read().decode(errors="replace").strip().splitlines()
     self.program_mib = memory.rusage_mib(usage)
     last = f": {said[-1]}" if said else ""
+    if late.is_set():
+      raise CodecError(
+          f"{words[0]} took more than {self._timeout:g} seconds{last}",
+          argument="timeout")
     if process.returncode:
       raise CodecError(f"{words[0]} ended with {process.returncode}{last}")
     if not os.path.exists(result):

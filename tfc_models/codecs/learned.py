@@ -235,7 +235,7 @@ def check_pixels(header, iterations, max_pixels):
     more = "" if times == 1 else f" in {iterations} iterations"
     raise TooLargeError(
         f"an image of {header.width}x{header.height}{more} is beyond the limit "
-        f"of {max_pixels} pixels")
+        f"of {max_pixels} pixels", argument="max_pixels")
 
 
 def first_iterations(chunks, iterations):

@@ -26,16 +26,17 @@ def everything():
   return {**learned_family.registered(), **classical.FAMILIES}
 
 
-def parse(texts):
+def parse(texts, timeout=external.TIMEOUT_SECONDS):
   """Returns the list of `Family` that texts name, each checked.
 
   Args:
     texts: list of texts as above; one may hold several, with commas between.
+    timeout: of programs, see `external.parse`.
 
   Raises:
     UsageError: if something is unknown, or two families share a name.
   """
-  families = [_family(text) for text in _split(texts)]
+  families = [_family(text, timeout) for text in _split(texts)]
   names = [family.name for family in families]
   for name in names:
     if names.count(name) > 1:
@@ -62,7 +63,7 @@ def _split(texts):
     yield from parts
 
 
-def _family(text):
+def _family(text, timeout):
   match = _NAME.match(text)
   name, codec = match.groups() if match else (None, text)
   codec, _, settings = codec.rpartition("@") if "@" in codec else (codec, "", "")
@@ -71,7 +72,7 @@ def _family(text):
       setting for part in settings.split(",") if part.strip()
       for setting in _settings(part.strip()))
   if codec.startswith(external.PREFIX):
-    return external.parse(codec, name, settings or (None,))
+    return external.parse(codec, name, settings or (None,), timeout)
   known = everything()
   if codec in known:
     family = known[codec]

@@ -28,15 +28,16 @@ def get(name):
   name = name.replace("-", "_")
   if name not in names():
     raise UsageError(
-        f"--config={name}: no such recipe; there are {', '.join(names())}")
+        f"{name}: no such recipe; there are {', '.join(names())}",
+        argument="config")
   module = importlib.import_module(f"{__name__}.{name}")
   try:
     return module.get_config(variant) if variant else module.get_config()
   except KeyError:
     _, _, variants = module.get_config.__doc__.partition("variants: ")
     raise UsageError(
-        f"--config={name}:{variant}: no such variant; there are "
-        f"{' '.join(variants.split())}") from None
+        f"{name}:{variant}: no such variant; there are "
+        f"{' '.join(variants.split())}", argument="config") from None
 
 
 def from_dict(stored):

@@ -41,7 +41,8 @@ class ImageStore:
           self.too_small += 1
         else:
           self.paths.append(path)
-      except ImageError:
+      except ImageError as error:
+        _LOG.warning("skipped: %s", error)
         self.broken += 1
     skipped = (f"{self.too_small} below {min_size} pixels a side, "
                f"{self.broken} unreadable")
@@ -62,7 +63,7 @@ class ImageStore:
     try:
       image = rgb_image(read_image(self.paths[index]))
     except ImageError as error:
-      _LOG.warning("Skipped: %s", error)
+      _LOG.warning("skipped: %s", error)
       image = None
     with self._lock:
       size = 0 if image is None else 3 * image.width * image.height

@@ -1,20 +1,31 @@
 """Image files to uint8 arrays, with nothing dropped silently."""
 
+import contextlib
 import glob
 import io
 import os
+import threading
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tfc_models.errors import ImageError, UsageError
-from tfc_models.fileio import find_files
+from tfc_models.datasets import depth
+from tfc_models.errors import ImageError, TfcmError, UsageError
+from tfc_models.fileio import find_files, read_bytes
 
 EXTENSIONS = frozenset(
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .png .pgm .pnm .ppm .tif .tiff .webp"
     .split())
 
-_SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+# Their formats, as Pillow calls them. It knows more, and of some, as EPS, it
+# starts other programs to read them, whatever a file's name is.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
+# As many as a .tfcm file may hold.
+MAX_PIXELS = 2**28
+
+_pillow_limit = threading.Lock()
 
 
 def find_images(pattern, recursive=True):
@@ -38,12 +49,14 @@ def find_images(pattern, recursive=True):
   return sorted(paths)
 
 
-def read_image(source, name=None):
+def read_image(source, name=None, max_pixels=MAX_PIXELS):
   """Returns an image as codecs take it, upright.
 
   Args:
     source: path, or bytes of a file.
     name: what to call bytes in messages.
+    max_pixels: images that claim to be larger are refused before they are
+      decoded. It stands in for Pillow's own limit.
 
   Returns:
     uint8 array (H, W, 1) for grey images, (H, W, 3) sRGB for all others.
@@ -51,29 +64,31 @@ def read_image(source, name=None):
 
   Raises:
     ImageError: if it cannot be read, or holds transparency, more than 8 bits
-      a sample, or several frames, which a codec of 8-bit RGB would drop.
+      a sample, or several frames, which a codec of 8-bit RGB would drop; also
+      if it is of a format other than those of `EXTENSIONS`.
   """
-  image, name = _open(source, name)
-  with image:
+  if not isinstance(source, bytes):
+    source, name = _content(source), name or os.fspath(source)
+  name = name or "<bytes>"
+  with _errors(name), _open(source, name, max_pixels) as image:
+    _check_size(image, len(source), name)
     if getattr(image, "n_frames", 1) > 1:
       raise ImageError(
           f"{name}: an animation of {image.n_frames} frames; "
           "extract the frames to code them one by one")
-    if image.mode in _SIXTEEN_BIT or _bits(image) > 8:
+    bits = depth.bits(image, source)
+    if bits > 8:
       raise ImageError(
-          f"{name}: more than 8 bits a sample (mode {image.mode}); "
+          f"{name}: {bits} bits a sample (mode {image.mode}), more than 8; "
           "convert it to 8 bits first")
     if image.has_transparency_data:
       raise ImageError(
           f"{name}: it has an alpha channel; flatten it onto a background "
           "first")
-    try:
-      image = ImageOps.exif_transpose(image)
-      image = image.convert("L" if image.mode in ("1", "L") else "RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError
-            ) as error:
-      raise ImageError(f"{name}: broken image ({error})") from None
-    array = np.asarray(image, dtype=np.uint8)
+    upright = ImageOps.exif_transpose(image)
+    array = np.asarray(
+        upright.convert("L" if upright.mode in ("1", "L") else "RGB"),
+        dtype=np.uint8)
   return array[..., None] if array.ndim == 2 else array
 
 
@@ -83,52 +98,124 @@ def rgb_image(array):
       np.broadcast_to(array, array.shape[:2] + (3,)).copy())
 
 
-def image_size(path):
-  """Returns (height, width) of an image from its header, upright.
+def any_rgb_image(data, name="<bytes>"):
+  """Returns the bytes of a file as a PIL image in RGB, whatever that drops.
 
   Raises:
     ImageError: if it cannot be read.
   """
-  image, _ = _open(path, None)
-  with image:
+  try:
+    return rgb_image(read_image(data, name))
+  except ImageError:
+    with _errors(name), _open(data, name, MAX_PIXELS) as image:
+      _check_size(image, len(data), name)
+      return image.convert("RGB")
+
+
+def image_size(source, name=None):
+  """Returns (height, width) of an image from its header, upright.
+
+  Args:
+    source: path, or bytes of a file.
+    name: what to call bytes in messages.
+
+  Raises:
+    ImageError: if it cannot be read.
+  """
+  if not isinstance(source, bytes):
+    name = name or os.fspath(source)
+  name = name or "<bytes>"
+  with _errors(name), _open(source, name, MAX_PIXELS) as image:
     width, height = image.size
+    orientation = image.getexif().get(0x0112)
     # EXIF orientations 5 to 8 lie on their side.
-    if image.getexif().get(0x0112, 1) >= 5:
+    if isinstance(orientation, int) and 5 <= orientation <= 8:
       width, height = height, width
   return height, width
 
 
-def _open(source, name):
-  """Returns an opened, not yet decoded PIL image and its name."""
-  if isinstance(source, bytes):
-    name = name or "<bytes>"
-    if not source:
-      raise ImageError(f"{name}: the file is empty")
-    source = io.BytesIO(source)
-  else:
-    name = name or os.fspath(source)
+def image_bytes(array, format, name, **options):
+  """Returns the bytes of a file.
+
+  Args:
+    array: uint8 (H, W, 1 or 3).
+    format: Pillow's name of it.
+    name: of the file, for messages.
+    **options: of Pillow's `save`.
+
+  Raises:
+    ImageError: if Pillow cannot write such an image.
+  """
+  buffer = io.BytesIO()
   try:
-    if not hasattr(source, "read") and os.path.getsize(source) == 0:
-      raise ImageError(f"{name}: the file is empty")
-    return Image.open(source), name
+    Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).save(
+        buffer, format, **options)
+  # Whatever the writer of a format raises, it is about this image.
+  except Exception as error:
+    raise ImageError(
+        f"{name}: Pillow cannot write this image as {format} ({error})"
+    ) from None
+  return buffer.getvalue()
+
+
+def _check_size(image, num_bytes, name):
+  """Raises ImageError if a JPEG file is too short for what it claims.
+
+  Its decoder makes up what is missing, of half a gigabyte from three kilobytes.
+  Huffman codes take at least a bit for each of the 8x8 blocks.
+  """
+  width, height = image.size
+  if image.format in ("JPEG", "MPO") and width * height > 64 * 8 * num_bytes:
+    raise ImageError(
+        f"{name}: broken image ({num_bytes} bytes cannot hold "
+        f"{width}x{height} pixels)")
+
+
+def _content(path):
+  try:
+    return read_bytes(path)
+  except UsageError as error:
+    raise ImageError(str(error)) from None
+
+
+@contextlib.contextmanager
+def _errors(name):
+  """Turns whatever Pillow raises about a file into ImageError."""
+  try:
+    yield
+  except (TfcmError, MemoryError):
+    raise
   except UnidentifiedImageError:
-    raise ImageError(f"{name}: not an image that Pillow can read") from None
-  except Image.DecompressionBombError as error:
-    raise ImageError(f"{name}: {error}") from None
-  except OSError as error:
+    raise ImageError(
+        f"{name}: not an image, or of none of the formats "
+        f"{', '.join(FORMATS)}") from None
+  except Exception as error:
     # Errors of the file system have a text of their own, Pillow's have not.
-    reason = error.strerror or f"broken image ({error})"
+    reason = getattr(error, "strerror", None) or f"broken image ({error})"
     raise ImageError(f"{name}: {reason}") from None
 
 
-def _bits(image):
-  """Returns the bits a sample of the file, as far as Pillow tells.
-
-  Pillow decodes 16-bit colour PNG and TIFF to 8 bits without a word; the raw
-  mode of its decoder still says what the file holds.
-  """
-  for tile in image.tile:
-    arguments = tile[3] if isinstance(tile[3], (tuple, list)) else (tile[3],)
-    if any(isinstance(a, str) and ";16" in a for a in arguments):
-      return 16
-  return 8
+def _open(source, name, max_pixels):
+  """Returns an opened, not yet decoded PIL image of at most `max_pixels`."""
+  empty = not source if isinstance(source, bytes) else (
+      os.path.getsize(source) == 0)
+  if empty:
+    raise ImageError(f"{name}: the file is empty")
+  if isinstance(source, bytes):
+    source = io.BytesIO(source)
+  # Pillow warns of, or refuses, images below our limit too; its own is a setting
+  # of the whole process, which others may rely on.
+  with _pillow_limit, warnings.catch_warnings():
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    # Of metadata that Pillow passes over; they name no file.
+    warnings.simplefilter("ignore")
+    try:
+      image = Image.open(source, formats=FORMATS)
+    finally:
+      Image.MAX_IMAGE_PIXELS = limit
+  if image.width * image.height > max_pixels:
+    image.close()
+    raise ImageError(
+        f"{name}: claims {image.width}x{image.height} pixels, more than the "
+        f"{max_pixels} that are read")
+  return image

@@ -1,17 +1,18 @@
 """Batches of training patches from a `tensorflow_datasets` set."""
 
-import io
+import logging
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from tfc_models.datasets import patches
 from tfc_models.datasets.crops import batch_patches
-from tfc_models.datasets.files import read_image, rgb_image
+from tfc_models.datasets.files import any_rgb_image, image_size
 from tfc_models.errors import ImageError, UsageError
 
 PREFIX = "tfds:"
+
+_LOG = logging.getLogger(__name__)
 
 # Encoded images that wait to be drawn from at random.
 _SHUFFLE = 512
@@ -57,16 +58,22 @@ class TfdsImages:
     self.pattern = pattern
     self.min_size = min_size
     self._encoded = encoded.map(lambda example: example[image_key])
+    self._verdicts = {}  # By number: whether an image is of use.
     if not any(True for _ in self._usable().take(1)):
       raise UsageError(
           f"{pattern}: no usable image (all are below {min_size} pixels a "
           "side or unreadable)")
 
+  @property
+  def num_skipped(self):
+    """How many images, of those seen so far, are too small or broken."""
+    return sum(not usable for usable in self._verdicts.values())
+
   def pictures(self, seed):
     """Yields every image once, see `crops.ImageStore.pictures`."""
     usable = self._usable().shuffle(_SHUFFLE, seed=seed)
     for encoded in usable.as_numpy_iterator():
-      yield _decode(encoded)
+      yield any_rgb_image(encoded)
 
   def batches(self, *, batch_size, patch_size, first_batch=0, num_batches=None,
               seed=0, max_downscale=1.0):
@@ -76,7 +83,7 @@ class TfdsImages:
     """
     def patch(index, encoded):
       return np.ascontiguousarray(patches.cut(
-          _decode(encoded), int(index), patch_size=patch_size, seed=seed,
+          any_rgb_image(bytes(encoded)), int(index), patch_size=patch_size, seed=seed,
           max_downscale=max_downscale))
 
     stream = (
@@ -91,21 +98,26 @@ class TfdsImages:
     return dataset.prefetch(4)
 
   def _usable(self):
-    def check(encoded):
-      try:
-        return min(Image.open(io.BytesIO(encoded)).size) >= self.min_size
-      except OSError:
+    """Returns the dataset of encoded images that can be decoded."""
+    def check(number, encoded):
+      # Once for each image: later rounds have the verdict.
+      if number not in self._verdicts:
+        self._verdicts[number] = self._check(int(number), bytes(encoded))
+      return self._verdicts[number]
+
+    return self._encoded.enumerate().filter(
+        lambda number, encoded: tf.ensure_shape(
+            tf.numpy_function(check, [number, encoded], tf.bool), [])
+    ).map(lambda number, encoded: encoded)
+
+  def _check(self, number, encoded):
+    """Returns whether an image is large enough and whole; says if it is not."""
+    name = f"{self.pattern}, image {number}"
+    try:
+      if min(image_size(encoded, name)) < self.min_size:
         return False
-
-    return self._encoded.filter(
-        lambda encoded: tf.ensure_shape(
-            tf.numpy_function(check, [encoded], tf.bool), []))
-
-
-def _decode(encoded):
-  """Returns a PIL image in RGB from the bytes of a file."""
-  try:
-    return rgb_image(read_image(bytes(encoded)))
-  except ImageError:
-    # Alpha, 16 bits and the like, which training need not refuse.
-    return Image.open(io.BytesIO(encoded)).convert("RGB")
+      any_rgb_image(encoded, name)
+    except ImageError as error:
+      _LOG.warning("skipped: %s", error)
+      return False
+    return True

@@ -48,8 +48,8 @@ def draw(report, folder, codecs=None, max_bpp=2.0):
   for name in chosen:
     if name not in report.curves:
       raise UsageError(
-          f"--codecs: no curve called {name}; there are "
-          f"{', '.join(report.curves)}")
+          f"no curve called {name}; there are {', '.join(report.curves)}",
+          argument="codecs")
   curves = [report.curves[name] for name in chosen]
   looks = _looks(curves)
   paths = []

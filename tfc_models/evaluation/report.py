@@ -8,7 +8,7 @@ import os
 from tfc_models.errors import UsageError
 from tfc_models.evaluation import published
 from tfc_models.evaluation.curves import METRICS, Curve, NoDelta, delta, to_db
-from tfc_models.fileio import write_atomically, write_json
+from tfc_models.fileio import write_json, write_text
 
 SUMMARY_FILE = "summary.json"
 AVERAGES_FILE = "averages.csv"
@@ -134,8 +134,8 @@ class Report:
     for anchor in anchors:
       if anchor not in self.curves:
         raise UsageError(
-            f"--anchor={anchor}: not among the codecs; there are "
-            f"{', '.join(self.curves)}")
+            f"{anchor}: not among the codecs; there are "
+            f"{', '.join(self.curves)}", argument="anchors")
     self.anchors = list(anchors)
     by_image = {}
     for record in self.records:
@@ -186,9 +186,7 @@ class Report:
     _write_csv(os.path.join(folder, AVERAGES_FILE), _AVERAGE_FIELDS,
                self.averages)
     _write_csv(os.path.join(folder, DELTAS_FILE), _DELTA_FIELDS, self.deltas)
-    write_atomically(
-        os.path.join(folder, PAGE_FILE), self.page(failures).encode(),
-        overwrite=True)
+    write_text(os.path.join(folder, PAGE_FILE), self.page(failures))
 
   def _tools(self):
     """Returns the facts behind the records, by `codec_id`."""
@@ -301,4 +299,4 @@ def _write_csv(path, fields, rows):
       buffer, fields, extrasaction="ignore", lineterminator="\n")
   writer.writeheader()
   writer.writerows(rows)
-  write_atomically(path, buffer.getvalue().encode(), overwrite=True)
+  write_text(path, buffer.getvalue())

@@ -18,16 +18,23 @@ from tfc_models.fileio import (
     read_json,
     write_atomically,
     write_json,
+    write_text,
 )
 
 RECORDS_FILE = "records.jsonl"
 RUN_FILE = "run.json"
 CSV_FILE = "records.csv"
 
-FIELDS = (
-    "codec", "setting", "image", "height", "width", "num_bytes", "bpp", "mse",
-    "psnr", "psnr_y", "ms_ssim", "ssim", "encode_seconds", "decode_seconds",
-    "peak_mib", "jobs", "codec_id", "image_id")
+_NUMBER, _FIGURE = (int, float), (int, float, type(None))
+# Fields of a record and their types; None is what JSON has for infinity, and for
+# metrics that an image is too small for.
+_TYPES = {
+    "codec": str, "setting": (int, float, str, type(None)), "image": str,
+    "height": int, "width": int, "num_bytes": int, "bpp": _NUMBER,
+    "mse": _NUMBER, "psnr": _FIGURE, "psnr_y": _FIGURE, "ms_ssim": _FIGURE,
+    "ssim": _FIGURE, "encode_seconds": _NUMBER, "decode_seconds": _NUMBER,
+    "peak_mib": _NUMBER, "jobs": int, "codec_id": str, "image_id": str}
+FIELDS = tuple(_TYPES)
 
 
 def identify(content):
@@ -68,8 +75,7 @@ class Store:
     # Its images, tools and codecs, see `begin`.
     self.run = read_json(run) if os.path.exists(run) else {
         "images": {}, "tools": {}, "codecs": []}
-    if not isinstance(self.run, dict) or not (
-        {"images", "tools", "codecs"} <= self.run.keys()):
+    if not _is_run(self.run):
       raise UsageError(f"{run}: not of an evaluation")
 
   def begin(self, images, tools, codecs, machine):
@@ -126,9 +132,7 @@ class Store:
     writer = csv.DictWriter(buffer, FIELDS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(self.records())
-    write_atomically(
-        os.path.join(self.folder, CSV_FILE), buffer.getvalue().encode(),
-        overwrite=True)
+    write_text(os.path.join(self.folder, CSV_FILE), buffer.getvalue())
 
   def _read(self):
     """Reads all whole lines; a torn last one is removed from the file."""
@@ -137,10 +141,30 @@ class Store:
     for number, line in enumerate(whole.splitlines(), 1):
       try:
         record = json.loads(line)
+        wrong = [name for name, types in _TYPES.items()
+                 if not isinstance(record[name], types)]
+        if wrong:
+          raise ValueError(wrong)
         self._records[key(record)] = {name: record[name] for name in FIELDS}
-      except (ValueError, KeyError, TypeError):
+      except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(
             f"{self._path}: line {number} is no record; "
             "repair or remove it") from None
     if len(whole) < len(data):
       write_atomically(self._path, whole, overwrite=True)
+
+
+def _is_run(run):
+  """Returns whether a JSON value is what `Store.begin` writes."""
+  if not isinstance(run, dict):
+    return False
+  images, tools, codecs = (run.get(name) for name in ("images", "tools", "codecs"))
+  return (
+      isinstance(images, dict) and isinstance(tools, dict)
+      and isinstance(codecs, list) and isinstance(run.get("machine", {}), dict)
+      and all(isinstance(name, str) for name in codecs)
+      and all(isinstance(facts, dict) and isinstance(facts.get("image_id"), str)
+              and isinstance(facts.get("height"), int)
+              and isinstance(facts.get("width"), int)
+              for facts in images.values())
+      and all(isinstance(facts, dict) for facts in tools.values()))

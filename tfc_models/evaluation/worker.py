@@ -4,6 +4,7 @@ Of `concurrent.futures` nothing does: its workers cannot be killed, and outlive 
 parent that was.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -80,8 +81,9 @@ def _serve(pipe, scratch):
   """Answers calls until the other end of the pipe is gone."""
   os.setpgrp()
   signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-  # TensorFlow's start-up notes are of no use to those who compare codecs.
+  # TensorFlow's notes are of no use to those who compare codecs.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+  logging.getLogger("tensorflow").setLevel(logging.ERROR)
   tempfile.tempdir = scratch
   while True:
     try:

@@ -16,7 +16,7 @@ from tfc_models import codecs, metrics
 from tfc_models.codecs import PillowCodec
 from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.errors import UsageError
-from tfc_models.fileio import write_atomically
+from tfc_models.fileio import write_text
 from tfc_models.inspection import payload
 from tfc_models.ops import image as image_ops
 
@@ -175,7 +175,7 @@ def write(points, folder):
   writer.writerow(Point._fields)
   writer.writerows(points)
   path = os.path.join(folder, "thumbnails.csv")
-  write_atomically(path, text.getvalue().encode(), overwrite=True)
+  write_text(path, text.getvalue())
   return [path, *(_plot(points, folder, *kind) for kind in (
       ("ssim", "SSIM, window of 7x7"), ("psnr", "PSNR in dB")))]
 

@@ -5,20 +5,18 @@ float16 unless that overflows; integers (tables) are int32. With 8 bits, kernels
 two arrays, int8 and a scale for each of their last axis.
 """
 
-import hashlib
 import io
 import json
 import logging
-import zipfile
 
 import numpy as np
 import tensorflow as tf
 
-from tfc_models import registry
+from tfc_models import registry, weight_info
 from tfc_models.errors import UsageError
 from tfc_models.fileio import write_atomically
 from tfc_models.layers import ExactConv2D, ExactConv2DTranspose
-from tfc_models.weight_info import INFO_KEY, read_info
+from tfc_models.modeling import table_check
 
 _LOG = logging.getLogger(__name__)
 
@@ -92,11 +90,11 @@ def save(model, path, bits=16, **facts):
       parameters=int(sum(np.prod(v.shape) for v in trainable)))
   if "progressive" in model.capabilities:
     info["iterations"] = model.iterations
-  info["fingerprint"] = _fingerprint(info, arrays)
+  info["fingerprint"] = weight_info.fingerprint(info, arrays)
   text = json.dumps(info, sort_keys=True).encode()
   buffer = io.BytesIO()
   np.savez_compressed(
-      buffer, **arrays, **{INFO_KEY: np.frombuffer(text, np.uint8)})
+      buffer, **arrays, **{weight_info.INFO_KEY: np.frombuffer(text, np.uint8)})
   write_atomically(path, buffer.getvalue(), overwrite=True)
   return info
 
@@ -107,13 +105,21 @@ def load(path):
   Raises:
     UsageError: if the file is missing, damaged, or of an unknown model.
   """
-  info = read_info(path)
+  info, arrays = _read(path)
   if info["model"] not in registry.names():
     raise UsageError(
         f"{path}: holds the model {info['model']!r}, which is not registered")
-  model = registry.create(info["model"], **info["arguments"])
-  model.build_variables()
-  return model, assign_file(model, path)
+  try:
+    model = registry.create(info["model"], **info["arguments"])
+    model.build_variables()
+  # Whatever a model makes of arguments that are not of its file.
+  except Exception as error:
+    raise UsageError(
+        f"{path}: damaged weight file ({info['model']} with {info['arguments']}: "
+        f"{str(error).strip().splitlines()[0] if str(error).strip() else error!r})"
+    ) from None
+  _assign(model, path, info, arrays)
+  return model, info
 
 
 def assign_file(model, path):
@@ -123,6 +129,11 @@ def assign_file(model, path):
     UsageError: if the file is damaged, or its structure is another.
   """
   info, arrays = _read(path)
+  _assign(model, path, info, arrays)
+  return info
+
+
+def _assign(model, path, info, arrays):
   variables = variables_by_path(model)
   if variables.keys() != arrays.keys() or not all(
       _fits(variable, arrays[name]) for name, variable in variables.items()):
@@ -131,7 +142,6 @@ def assign_file(model, path):
         f"{info['arguments']}")
   for name, variable in variables.items():
     variable.assign(tf.cast(arrays[name], variable.dtype))
-  return info
 
 
 def warm_start(model, path):
@@ -180,18 +190,14 @@ def _parts(missing, found):
 
 def _read(path):
   """Returns info and arrays of a weight file, checked against damage."""
-  info = read_info(path)
+  info, arrays = weight_info.read(path)
   try:
-    with np.load(path) as archive:
-      arrays = {
-          name: archive[name] for name in archive.files if name != INFO_KEY}
-  except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    for name in [name for name in arrays if name.endswith(_CODES)]:
+      scales = arrays.pop(name.removesuffix(_CODES) + _SCALES)
+      arrays[name.removesuffix(_CODES)] = np.float32(arrays.pop(name)) * scales
+    table_check.check(arrays)
+  except (KeyError, ValueError) as error:
     raise UsageError(f"{path}: damaged weight file ({error})") from None
-  if _fingerprint(info, arrays) != info["fingerprint"]:
-    raise UsageError(f"{path}: damaged weight file (fingerprint differs)")
-  for name in [name for name in arrays if name.endswith(_CODES)]:
-    scales = arrays.pop(name.removesuffix(_CODES) + _SCALES)
-    arrays[name.removesuffix(_CODES)] = np.float32(arrays.pop(name)) * scales
   return info, arrays
 
 
@@ -240,14 +246,3 @@ def _kernels_of_eight_bits(model, trainable):
           1.0 / layer.scale, -layer.kernel_bits.numpy())
   return {key: (codes.astype(np.int8), scales.astype(np.float32))
           for key, (codes, scales) in found.items()}
-
-
-def _fingerprint(info, arrays):
-  """Returns 8 hex digits that identify model, arguments and stored values."""
-  digest = hashlib.sha256()
-  digest.update(json.dumps(
-      [info["model"], info["arguments"]], sort_keys=True).encode())
-  for name, array in sorted(arrays.items()):
-    digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
-    digest.update(np.ascontiguousarray(array).tobytes())
-  return digest.hexdigest()[:8]

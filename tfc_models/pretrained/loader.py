@@ -1,15 +1,18 @@
 """From a name or a fingerprint to a weight file, without TensorFlow."""
 
+import logging
 import os
 
 from tfc_models.errors import UsageError, WrongWeightsError
 from tfc_models.fileio import find_files, read_json
-from tfc_models.weight_info import read_info
+from tfc_models.weight_info import NotWeightsError, read, read_info
 
 DEFAULT_QUALITY = 50
 MODEL_PATH_VARIABLE = "TFCM_MODEL_PATH"
 # The file that training writes into its directory.
 TRAINED_FILE = "model.npz"
+
+_LOG = logging.getLogger(__name__)
 
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 
@@ -103,14 +106,31 @@ def find_by_fingerprint(fingerprint, model_path=()):
   listed = os.environ.get(MODEL_PATH_VARIABLE, "").split(os.pathsep)
   for place in [*model_path, *filter(None, listed)]:
     for path in _weight_files(place):
-      try:
-        if read_info(path).get("fingerprint", "").startswith(wanted):
-          return path
-      except UsageError:
-        continue  # Some other npz file.
+      if _claims(path, wanted) and _holds(path):
+        return path
   raise WrongWeightsError(
-      f"the weights with fingerprint {wanted} are not here; "
-      f"name their folder with --model_path or {MODEL_PATH_VARIABLE}")
+      f"the weights with fingerprint {wanted} are not here",
+      argument="model_path")
+
+
+def _claims(path, wanted):
+  try:
+    return read_info(path)["fingerprint"].startswith(wanted)
+  except NotWeightsError:
+    return False
+  except UsageError as error:
+    _LOG.warning("skipped: %s", error)
+    return False
+
+
+def _holds(path):
+  """Returns whether a file holds the weights whose fingerprint it claims."""
+  try:
+    read(path)
+  except UsageError as error:
+    _LOG.warning("skipped: %s", error)
+    return False
+  return True
 
 
 def _weight_files(place):

@@ -1,6 +1,5 @@
 """A training directory, and all that is needed to go on in it."""
 
-import glob
 import json
 import os
 import platform
@@ -14,9 +13,10 @@ from tfc_models import registry
 from tfc_models.datasets import sources
 from tfc_models.errors import UsageError
 from tfc_models.fileio import (
-    TEMPORARY_PREFIX,
+    is_leftover,
     read_bytes,
     read_json,
+    remove_leftovers,
     write_atomically,
     write_json,
 )
@@ -192,11 +192,12 @@ class Run:
         image_key=self.data.image_key, download=self.data.download)
 
   def _tidy(self, folder):
-    """Removes what a killed run left half-written."""
-    for path in glob.glob(os.path.join(folder, "*_temp")):
-      shutil.rmtree(path, ignore_errors=True)
-    for path in glob.glob(self.path(TEMPORARY_PREFIX + "*")):
-      os.unlink(path)
+    """Removes what a killed run left half-written, not what another writes."""
+    remove_leftovers(self.train_dir)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    for path in [os.path.join(folder, name) for name in names]:
+      if path.endswith("_temp") and is_leftover(path):
+        shutil.rmtree(path, ignore_errors=True)
 
   def _check_same_model(self):
     """Raises `UsageError` if the directory was made for another model."""
