@@ -160,10 +160,13 @@ class RangeTables(tf.Module):
     self.check()
     longest = tf.reduce_max(tf.strings.length(strings))
     zeros = tf.fill([count // (8 * len(_ZEROS)) + 1], _ZEROS)
-    ones = tf.fill([count // _BLOCK + longest // len(_ONES) + 2], _ONES)
+    blocks = count // _BLOCK + longest // len(_ONES) + 2
+    known = tf.get_static_value(blocks)
+    # One copy where their number is known; three otherwise.
+    ones = [tf.strings.reduce_join(tf.fill([blocks], _ONES))] if (
+        known is None) else [tf.constant(_ONES)] * int(known)
     return tfc.create_range_decoder(tf.strings.join([
-        strings, tf.strings.reduce_join(zeros), tf.strings.reduce_join(ones)]),
-        self.cdf)
+        strings, tf.strings.reduce_join(zeros), *ones]), self.cdf)
 
   def decode_more(self, handle, indexes):
     """Returns the handle and the next symbols, shaped like `indexes`.
