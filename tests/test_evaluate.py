@@ -1,11 +1,7 @@
 """Evaluation: whatever fails or interrupts, the rest is measured, once."""
 
-import contextlib
-import csv
 import json
 import os
-import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -16,13 +12,14 @@ import pytest
 from PIL import Image
 
 from tests.conftest import make_image
-from tests.faulty import Faulty, quick_figures, start_program
+from tests.faulty import Faulty, quick_figures
 from tests.test_cli import fails
+from tests.test_interruption import allow_interruption, measured
 from tfc_models.codecs import classical, lineup
 from tfc_models.datasets.files import FORMATS
 from tfc_models.errors import CodecError, UsageError
-from tfc_models.evaluation import evaluate, published, store, sweep, worker
-from tfc_models.evaluation.report import Report, averages
+from tfc_models.evaluation import evaluate, store, sweep
+from tfc_models.evaluation.report import Report
 from tfc_models.evaluation.store import Store
 
 
@@ -40,15 +37,6 @@ def images(tmp_path):
     Image.fromarray(make_image(165, width)).save(folder / f"{width}.png")
   Image.fromarray(make_image(165, 190, 1)[..., 0]).save(folder / "grey.png")
   return folder
-
-
-def measured(folder):
-  """Returns what an evaluation measured, less what varies by the clock."""
-  with open(folder / "records.csv") as file:
-    return [
-        {name: value for name, value in row.items()
-         if "seconds" not in name and name != "peak_mib"}
-        for row in csv.DictReader(file)]
 
 
 def test_records_hold_what_was_measured_and_with_what(images, tmp_path):
@@ -210,200 +198,6 @@ def test_a_run_told_to_end_leaves_neither_programs_nor_files(
   assert (process.returncode, said.strip()) == (code, "tfcm: interrupted")
   assert not os.path.exists(f"/proc/{pid.read_text().strip()}/exe")
   assert not list(scratch.iterdir())
-
-
-def allow_interruption():
-  """A shell that runs the tests in the background has it ignored."""
-  signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def command(images, folder):
-  return [sys.executable, "-m", "tfc_models", "evaluate",
-          "--codecs=jpeg@10:90:10,webp@10:90:20", f"--images={images}",
-          f"--output={folder}"]
-
-
-def children(pid):
-  """Returns the processes that a process has started."""
-  found = []
-  for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-    with contextlib.suppress(OSError):
-      after_name = path.read_text().rpartition(")")[2].split()
-      if int(after_name[1]) == pid:
-        found.append(int(path.parent.name))
-  return found
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-  """Folders of two images and of their evaluation."""
-  folder = tmp_path_factory.mktemp("undisturbed")
-  (folder / "images").mkdir()
-  for seed in (0, 1):
-    Image.fromarray(make_image(165, 190, seed=seed)).save(
-        folder / "images" / f"{seed}.png")
-  subprocess.run(
-      command(folder / "images", folder / "out"), check=True,
-      stdout=subprocess.DEVNULL)
-  return folder / "images", folder / "out"
-
-
-@pytest.mark.xdist_group("interruption")
-@pytest.mark.parametrize(
-    "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
-def test_an_interrupted_run_continues_to_the_same_result(
-    sent, undisturbed, tmp_path):
-  images, expected = undisturbed
-  records = tmp_path / "out" / "records.jsonl"
-  process = subprocess.Popen(
-      command(images, tmp_path / "out"), stderr=subprocess.PIPE, text=True,
-      preexec_fn=allow_interruption)
-  while not records.exists() or records.read_bytes().count(b"\n") < 10:
-    assert process.poll() is None
-    time.sleep(0.01)
-  workers = children(process.pid)
-  process.send_signal(sent)
-  _, said = process.communicate()
-  if sent == signal.SIGINT:
-    assert process.returncode == 130
-    assert said.strip() == "tfcm: interrupted"
-  done = records.read_bytes().count(b"\n")
-  assert 10 <= done < 2 * 14
-  # Its processes end by themselves.
-  for _ in range(500):
-    alive = [pid for pid in workers if os.path.exists(f"/proc/{pid}/exe")]
-    if not alive:
-      break
-    time.sleep(0.02)
-  assert not alive and workers
-  subprocess.run(command(images, tmp_path / "out"), check=True)
-  assert records.read_bytes().count(b"\n") == 2 * 14
-  assert measured(tmp_path / "out") == measured(expected)
-  one, other = (
-      (folder / "bd.csv").read_text() for folder in (tmp_path / "out", expected))
-  assert one == other
-
-
-def test_a_worker_that_is_killed_leaves_no_program_behind(tmp_path):
-  process = worker.Worker(str(tmp_path))
-  with pytest.raises(worker.WorkerError, match="CalledProcessError"):
-    process.call(subprocess.check_call, ["false"])
-  pid = process.call(start_program)
-  process.kill()
-  for _ in range(500):
-    if not os.path.exists(f"/proc/{pid}/exe"):
-      return
-    time.sleep(0.01)
-  raise AssertionError("the program still runs")
-
-
-def rows(codec, points, images):
-  """Returns records of two images, the second in twice the bytes."""
-  return [
-      {**dict.fromkeys(store.FIELDS), "codec": codec, "setting": setting,
-       "image": image, "image_id": images[image]["image_id"], "num_bytes": 1,
-       "bpp": rate * (1 + number), "mse": 1.0, "psnr": quality,
-       "psnr_y": quality, "ms_ssim": 1 - 10 ** (-quality / 20), "ssim": 0.9,
-       "encode_seconds": 1.0, "decode_seconds": 2.0, "peak_mib": 10.0 + number,
-       "jobs": 1, "codec_id": codec}
-      for setting, (rate, quality) in enumerate(points)
-      for number, image in enumerate(images)]
-
-
-POINTS = [(0.1, 25.0), (0.2, 28.0), (0.4, 31.0), (0.8, 34.0)]
-
-
-def made_up(folder, images, **codecs):
-  found = Store(str(folder))
-  found.begin(images, {name: {"codec": name} for name in codecs},
-              list(codecs), {"cores": 2})
-  for name, points in codecs.items():
-    for record in rows(name, points, images):
-      found.append(record)
-  found.close()
-  return found
-
-
-def test_averages_follow_the_convention(tmp_path):
-  images = {name: {"image_id": name} for name in ("a.png", "b.png")}
-  found = made_up(tmp_path, images, jpeg=POINTS)
-  row = averages(found.records())[0]
-  assert row["bpp"] == pytest.approx(0.15) and row["psnr"] == 25.0
-  assert row["ms_ssim_db"] == pytest.approx(12.5)
-  assert row["peak_mib"] == 11 and row["images"] == 2
-  records = found.records()[:2]
-  records[0] = {**records[0], "psnr": None, "ms_ssim": None}
-  row = averages(records)[0]
-  assert row["psnr"] is None  # One image came back exactly.
-  assert row["ms_ssim_db"] == pytest.approx(12.5)  # One was too small for it.
-
-
-def test_the_report_says_all_in_files_and_refuses_in_words(tmp_path):
-  images = {name: {"image_id": name} for name in ("a.png", "b.png")}
-  report = Report(made_up(
-      tmp_path, images, jpeg=POINTS, half=[(r / 2, q) for r, q in POINTS],
-      short=POINTS[:3]))
-  report.write()
-  summary = json.loads((tmp_path / "summary.json").read_text())
-  assert "mean over images of the dB values" in summary["convention"]
-  by_codec = {
-      (row["codec"], row["metric"]): row for row in summary["bd"]}
-  half = by_codec["half", "psnr"]
-  assert half["bd_rate_percent"] == pytest.approx(-50)
-  assert half["image_mean_percent"] == pytest.approx(-50)
-  assert half["by_image"].keys() == images.keys()
-  assert by_codec["half", "ms_ssim"]["bd_rate_percent"] == pytest.approx(-50)
-  assert by_codec["short", "psnr"]["bd_rate_percent"] is None
-  page = (tmp_path / "report.md").read_text()
-  assert re.search(r"\| half +\| -50.0 +\|", page)
-  assert ("- short (PSNR), short (MS-SSIM): the codec has 3 points, 4 are needed"
-          in page)
-  for name, count in (("averages.csv", 11), ("bd.csv", 4)):
-    with open(tmp_path / name) as file:
-      assert len(list(csv.DictReader(file))) == count
-
-
-def test_published_curves_stand_beside_kodak_only(tmp_path):
-  images = {name: {"image_id": name} for name in ("a.png", "b.png")}
-  found = made_up(tmp_path / "other", images, jpeg=POINTS)
-  assert not any(curve.published for curve in Report(found).curves.values())
-  with pytest.raises(UsageError, match="the 24 images of Kodak; .* 2 others"):
-    Report(found, anchors=["published:vtm"])
-  with pytest.raises(UsageError, match="webp: not among the codecs"):
-    Report(found, anchors=["webp"])
-  kodak = {name: {"image_id": pixels} for name, pixels in
-           published._content()["images"].items()}
-  report = Report(made_up(tmp_path / "kodak", kodak, jpeg=POINTS))
-  assert report.anchors == ["jpeg", "published:tfc/bpg444"]
-  assert "published:vtm" in report.curves
-  assert "tensorflow/compression results" in report.page()
-
-
-def test_plots_show_every_curve_by_name(tmp_path):
-  from tfc_models.evaluation import plots
-  images = {name: {"image_id": name} for name in ("a.png", "b.png")}
-  names = [f"codec{number}" for number in range(9)]
-  report = Report(made_up(
-      tmp_path, images, jpeg=POINTS, **dict.fromkeys(names, POINTS)))
-  paths = plots.draw(report, str(tmp_path))
-  assert [os.path.basename(path) for path in paths] == [
-      "rate_psnr.png", "rate_ms_ssim.png", "rate_decode_seconds.png",
-      "per_image.png"]
-  for path in paths:
-    assert Image.open(path).size == (1125, 900)
-    drawn = open(path.replace(".png", ".svg")).read()
-    for name in names:
-      assert f">{name}</text>" in drawn
-  looks = plots._looks(report.curves.values())
-  kinds = [(str(look["color"]), look["marker"]) for look in looks.values()]
-  assert len(set(kinds)) == len(kinds)
-  # The same figures make the same files, also of a selection.
-  before = (tmp_path / "rate_psnr.svg").read_bytes()
-  plots.draw(report, str(tmp_path))
-  assert (tmp_path / "rate_psnr.svg").read_bytes() == before
-  with pytest.raises(UsageError, match="no curve called x; there are jpeg"):
-    plots.draw(report, str(tmp_path), ["x"])
-  assert len(plots.draw(report, str(tmp_path / "one"), ["codec3"])) == 4
 
 
 def test_the_verbs_evaluate_and_plot(images, tmp_path):
