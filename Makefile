@@ -1,5 +1,6 @@
 # make demo: compress photographs with the shipped weights.
-# make test: style, imports, tests. make test-all: the slow ones too.
+# make test: style, imports, tests. make test-all: the slow ones too. Both end with
+# the 15 that took longest, so that growth is seen.
 # Both make their own .venv; PYTHON=... chooses the interpreter.
 
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
@@ -14,10 +15,10 @@ demo: .venv/demo.stamp
 
 test: .venv/test.stamp
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15 -m "not slow"
 
 test-all: .venv/test.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15
 
 install: .venv/demo.stamp
 

@@ -3,7 +3,7 @@
     python -m tests.decode_elsewhere FOLDER [xla] [float64]
 
 FOLDER holds NAME.npz and NAME.tfcm for some models. Prints a JSON dict from name to
-digests of all index tensors and of all latents.
+digests of all that selected tables and of all latents.
 """
 
 import hashlib
@@ -15,8 +15,13 @@ import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import bitstream
-from tfc_models.entropy_models import AutoregressiveCodec, SymbolCodec, digest
-from tfc_models.layers import exact
+from tfc_models.entropy_models import (
+    AutoregressiveCodec,
+    StringReader,
+    SymbolCodec,
+)
+from tfc_models.errors import DesyncError
+from tfc_models.layers import ExactConv2D, ExactConv2DTranspose, exact
 from tfc_models.modeling import weights
 
 
@@ -25,13 +30,18 @@ def sha(tensor):
 
 
 def observe(model, data):
-  """Decodes a stream; returns digests of index tensors and latents, in order."""
-  seen = []
-  check = digest.check
+  """Decodes a stream; returns digests of evidence and latents, in order.
 
-  def noted(digests, indexes):
-    seen.append(sha(indexes))
-    check(digests, indexes)
+  The evidence is that of codecs whose strings hold its digest, since that of others
+  depends on the shape alone. The last one is "desync" where the decoder gave up.
+  """
+  seen = []
+  check = StringReader.check
+
+  def noted(self, leaf, evidence):
+    if leaf.digested:
+      seen.append(sha(evidence))
+    check(self, leaf, evidence)
 
   for codec in model.latent_codecs():
     if isinstance(codec, (SymbolCodec, AutoregressiveCodec)):
@@ -41,21 +51,21 @@ def observe(model, data):
         return result
 
       object.__setattr__(codec, "decode", decode)
-  digest.check = noted
+  StringReader.check = noted
   try:
     header, chunks, *_ = bitstream.read(data)
     model.decode(chunks, header)
+  except DesyncError:
+    seen.append("desync")
   finally:
-    digest.check = check
+    StringReader.check = check
   return seen
 
 
-def predicting_layers(model):
-  """Returns the layers that run outside of a walk's graph and select its tables."""
-  if hasattr(model, "hyper_synthesis_transform"):
-    return [model.hyper_synthesis_transform]
-  coder = model.binary_rnn
-  return [coder.memory, *coder.state_convs, *sum(coder.code_convs, [])]
+def exact_layers(model):
+  """Returns the layers that select tables; of integers, where they are `exact`."""
+  return [layer for layer in model.submodules
+          if isinstance(layer, (ExactConv2D, ExactConv2DTranspose))]
 
 
 def main(folder, *options):
@@ -65,7 +75,8 @@ def main(folder, *options):
   for path in sorted(pathlib.Path(folder).glob("*.npz")):
     model, _ = weights.load(path)
     if "xla" in options:
-      for layer in predicting_layers(model):
+      # Those within the graph of a walk run as it does.
+      for layer in exact_layers(model):
         layer.call = tf.function(layer.call, jit_compile=True)
     found[path.stem] = observe(model, path.with_suffix(".tfcm").read_bytes())
   print(json.dumps(found))

@@ -1,6 +1,5 @@
 """A stream decodes to the same integers wherever its models are exact."""
 
-import inspect
 import json
 import os
 import subprocess
@@ -10,20 +9,40 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance import suite, waking
 from tests.conftest import make_image
-from tests.decode_elsewhere import observe, predicting_layers
+from tests.decode_elsewhere import exact_layers, observe
 from tests.test_cli import fails
 from tfc_models import bitstream, configs, registry
 from tfc_models.codecs import LearnedCodec
-from tfc_models.entropy_models import digest
+from tfc_models.entropy_models import HyperpriorCodec, digest
 from tfc_models.errors import BitstreamError, DesyncError
+from tfc_models.layers import exact
 from tfc_models.modeling import weights
 
-HYPERPRIORS = [
-    name.replace("-", "_") for name in registry.names()
-    if "exact" in inspect.signature(registry.get(name)).parameters]
-EXACT = [*HYPERPRIORS, "toderici2017"]
 
+def hyperpriors(model):
+  return [c for c in model.latent_codecs() if isinstance(c, HyperpriorCodec)]
+
+
+def loud(name, **changes):
+  """Returns a tiny model far from where it starts, so that many tables are in use."""
+  spec = configs.get(f"{name}:tiny").model
+  tf.keras.utils.set_random_seed(5)
+  model = registry.create(spec.name, **{**spec.arguments, **changes})
+  model.build_variables()
+  model.prepare([make_image(64, 64)[None]], 0.01)
+  waking.wake(model, make_image(64, 64), spread=30.0)
+  for layer in exact_layers(model):
+    for variable in layer.trainable_variables:
+      variable.assign(3.0 * variable)
+  model.fix_tables()
+  return model
+
+
+EXACT = [name for name in registry.names("image")
+         if any(layer.exact for layer in exact_layers(suite.bare(name)))]
+HYPERPRIORS = [name for name in EXACT if hyperpriors(suite.bare(name))]
 
 # One process makes the streams, for all tests.
 pytestmark = pytest.mark.xdist_group("exactness")
@@ -33,21 +52,11 @@ pytestmark = pytest.mark.xdist_group("exactness")
 def streams(tmp_path_factory):
   """A folder with weights and a stream of each model."""
   folder = tmp_path_factory.mktemp("streams")
-  for recipe in EXACT:
-    spec = configs.get(f"{recipe}:tiny").model
-    tf.keras.utils.set_random_seed(5)
-    model = registry.create(spec.name, **spec.arguments)
-    model.prepare([make_image(64, 64)[None]], 0.01)
-    model.build_variables()
-    # Far from where they start, so that many tables are in use.
-    for layer in predicting_layers(model):
-      for variable in layer.trainable_variables:
-        variable.assign(3.0 * variable)
-    name = str(folder / f"{recipe}.npz")
-    weights.save(model, name)
-    image = make_image(150, 210)
-    data = LearnedCodec.from_file(name).encode(image)
-    (folder / f"{recipe}.tfcm").write_bytes(data)
+  for name in EXACT:
+    weights.save(loud(name), folder / f"{name}.npz")
+    data = LearnedCodec.from_file(str(folder / f"{name}.npz")).encode(
+        make_image(90, 130))
+    (folder / f"{name}.tfcm").write_bytes(data)
   return folder
 
 
@@ -67,18 +76,25 @@ def expected(streams):
   return seen(streams, TF_ENABLE_ONEDNN_OPTS="1")
 
 
-def test_every_model_with_a_predicted_prior_is_exact(expected):
-  assert len(HYPERPRIORS) == 4
-  for recipe in HYPERPRIORS:
-    assert len(expected[recipe]) == 3  # z, the indexes of y, y.
-  # Indexes and code of two iterations.
-  assert len(set(expected["toderici2017"])) == 4
+def test_streams_of_every_exact_model_use_many_tables(streams, expected):
+  assert HYPERPRIORS
+  for name in EXACT:
+    assert "desync" not in expected[name]
+    assert len(set(expected[name])) == len(expected[name]) > 1
+  for name in HYPERPRIORS:
+    model, _ = weights.load(str(streams / f"{name}.npz"))
+    coded, _ = model.latent_codec.symbols(
+        model.analyze(model.to_batch(make_image(90, 130))))
+    for leaf, one in zip(model.latent_codec.leaves(), coded):
+      assert len(np.unique(one.symbols)) > 20, (name, leaf.name)
+      if leaf.digested:
+        assert len(np.unique(one.evidence)) > 20, (name, leaf.name)
 
 
-@pytest.mark.parametrize("recipe", EXACT)
+@pytest.mark.parametrize("name", EXACT)
 def test_weights_in_single_precision_say_the_same(
-    recipe, streams, expected, tmp_path):
-  with np.load(streams / f"{recipe}.npz") as arrays:
+    name, streams, expected, tmp_path):
+  with np.load(streams / f"{name}.npz") as arrays:
     single = {
         key: value.astype(np.float32) if value.dtype == np.float16 else value
         for key, value in arrays.items()}
@@ -87,8 +103,7 @@ def test_weights_in_single_precision_say_the_same(
   np.savez(tmp_path / "single.npz", **single, info=np.frombuffer(
       json.dumps(info, sort_keys=True).encode(), np.uint8))
   model, _ = weights.load(str(tmp_path / "single.npz"))
-  assert observe(model, (streams / f"{recipe}.tfcm").read_bytes()) == (
-      expected[recipe])
+  assert observe(model, (streams / f"{name}.tfcm").read_bytes()) == expected[name]
 
 
 @pytest.mark.parametrize("options, environment", [
@@ -102,42 +117,54 @@ def test_indexes_and_symbols_are_equal_in(
   assert seen(streams, *options, **environment) == expected
 
 
-@pytest.mark.parametrize("recipe", HYPERPRIORS)
-def test_a_batch_has_the_indexes_of_its_images(recipe, streams):
-  model, _ = weights.load(str(streams / f"{recipe}.npz"))
+@pytest.mark.parametrize("is_exact", [True, False])
+@pytest.mark.parametrize("name", [
+    name for name in HYPERPRIORS if exact_layers(suite.bare(name, exact=False))])
+def test_sums_in_another_precision_change_floats_and_no_integers(
+    name, is_exact, monkeypatch):
+  """Without the change of floats, environments that agree would say nothing."""
+  tf.keras.utils.set_random_seed(5)
+  (codec,) = hyperpriors(suite.bare(name, exact=is_exact).build_variables())
+  z = tf.constant(np.random.default_rng(0).integers(
+      -20, 21, (1, 3, 4, codec.depth)), tf.float32)
+  before = codec.synthesis(z)
+  monkeypatch.setattr(exact, "CARRIER", tf.float64)
+  assert np.array_equal(before, codec.synthesis(z)) == is_exact
+
+
+@pytest.mark.parametrize("name", HYPERPRIORS)
+def test_a_batch_has_the_indexes_of_its_images(name, streams):
+  model, _ = weights.load(str(streams / f"{name}.npz"))
   rng = np.random.default_rng(0)
-  z = tf.constant(rng.integers(
-      -20, 21, (2, 3, 4, model.z_codec.num_channels)), tf.float32)
-  both = model.hyper_synthesis_transform(z)
-  for number in range(2):
+  for codec in hyperpriors(model):
+    z = tf.constant(rng.integers(-20, 21, (2, 3, 4, codec.depth)), tf.float32)
+    params = codec.params_of(z)
+    shape = (3 * codec.factor, 4 * codec.factor, model.depth)
+    y = tf.constant(rng.normal(0, 4, (2, *shape)), tf.float32)
+    strings, y_hat = codec.y_codec.compress(y, params)
     np.testing.assert_array_equal(
-        both[number], model.hyper_synthesis_transform(z[number:number + 1])[0])
-  if recipe == "mbt2018":
-    depth = model.arguments["latent_depth"]
-    y = tf.constant(rng.normal(0, 4, (2, 12, 16, depth)), tf.float32)
-    (strings,), y_hat = model.y_codec.compress(y, both)
-    (one,), _ = model.y_codec.compress(y[1:], both[1:])
-    assert one[0] == strings[1]
-    np.testing.assert_array_equal(
-        model.y_codec.decompress([strings], (12, 16, depth), both), y_hat)
+        codec.y_codec.decompress(strings, shape, params), y_hat)
+    for number in range(2):
+      one, _ = codec.y_codec.compress(
+          y[number:number + 1], codec.params_of(z[number:number + 1]))
+      assert [s[0] for s in one] == [s[number] for s in strings]
 
 
-@pytest.mark.parametrize("recipe", HYPERPRIORS)
-def test_a_flipped_index_is_noticed(recipe, streams, monkeypatch):
-  codec = LearnedCodec.from_file(str(streams / f"{recipe}.npz"))
-  data = (streams / f"{recipe}.tfcm").read_bytes()
-  last = codec.model.hyper_synthesis_transform.layers[-1]
-  original = last.call
+@pytest.mark.parametrize("name", HYPERPRIORS)
+def test_a_flipped_index_is_noticed(name, streams, monkeypatch):
+  codec = LearnedCodec.from_file(str(streams / f"{name}.npz"))
+  data = (streams / f"{name}.tfcm").read_bytes()
+  for nested in hyperpriors(codec.model):
+    def flipped(z_hat, original=nested.synthesis):
+      outputs = original(z_hat).numpy()
+      # From one end of the scale table to the other, at one site.
+      outputs[0, 3, 3] = 60.0 - outputs[0, 3, 3]
+      return tf.constant(outputs)
 
-  def flipped(x):
-    outputs = original(x).numpy()
-    # One step of the scale table; a context network sees it as side information.
-    outputs[0, 3, 3] += 1.0 if recipe != "mbt2018" else 60.0
-    return tf.constant(outputs)
-
-  monkeypatch.setattr(last, "call", flipped)
-  with pytest.raises(DesyncError, match="came out different"):
-    codec.decode(data)
+    with monkeypatch.context() as patch:
+      patch.setattr(nested, "synthesis", flipped)
+      with pytest.raises(DesyncError, match="came out different"):
+        codec.decode(data)
 
 
 def test_the_command_line_says_desync_and_leaves_nothing(

@@ -1,7 +1,6 @@
 """Shipped weights are whole, and old streams decode to the same pictures."""
 
 import hashlib
-import json
 import os
 import pathlib
 
@@ -16,6 +15,8 @@ from tfc_models.weight_info import read_info
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 ENTRIES = pretrained.manifest()
+# Grey levels by which synthesis transforms may differ between machines.
+PEAK, RMS = 1.0, 0.1
 BASE = [entry for entry in ENTRIES if entry["name"] == "tfcm-base"]
 
 
@@ -48,10 +49,9 @@ def test_golden_streams_decode(entry):
         folder, LearnedCodec.from_file(weight_path(entry), entry["quality"]))
   decoded = StreamDecoder().decode((folder / "stream.tfcm").read_bytes())
   expected = PillowCodec("PNG").decode((folder / "pixels.png").read_bytes())
-  tolerance = json.loads((folder / "tolerance.json").read_text())
   difference = decoded.astype(float) - expected
-  assert np.abs(difference).max() <= tolerance["peak"]
-  assert np.sqrt(np.mean(difference**2)) <= tolerance["rms"]
+  assert np.abs(difference).max() <= PEAK
+  assert np.sqrt(np.mean(difference**2)) <= RMS
 
 
 def test_every_golden_stream_has_its_weights():

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
+from tests.conformance import waking
 from tests.conftest import make_image
 from tfc_models import bitstream, configs, metrics, registry
 from tfc_models.codecs import FileOptions, LearnedCodec
@@ -28,6 +29,13 @@ LMBDA = 0.01
 def check(function):
   CHECKS[function.__name__] = function
   return function
+
+
+@functools.lru_cache
+def bare(name, **changes):
+  """Returns a tiny model of a registered name without variables, to look at."""
+  spec = configs.get(f"{name}:tiny").model
+  return registry.create(spec.name, **{**spec.arguments, **changes})
 
 
 @functools.lru_cache
@@ -49,6 +57,7 @@ def fresh(name, **arguments):
   model.build_variables()
   side = max(model.downsampling_factor, 64)
   model.prepare([make_image(side, side)[None]], LMBDA)
+  waking.wake(model, make_image(side, side, seed=1))
   return model
 
 
@@ -182,7 +191,7 @@ def a_higher_quality_takes_more_bytes_and_errs_less(model):
   for quality in (1, 25, 50, 75, 100):
     settings = Settings(quality=quality)
     data = codec.encode(image, settings)
-    header, chunks = bitstream.read(data)
+    header, chunks, *_ = bitstream.read(data)
     # A decoder knows the quality from the header, not from how it was made.
     decoded = LearnedCodec(model, b"abcd", quality=1).decode(data)
     np.testing.assert_array_equal(decoded, model.reconstruct(image, settings)[0])
@@ -202,6 +211,10 @@ def saved_and_loaded_weights_write_the_same_bytes(model, tmp_path):
   info = weights.save(model, tmp_path / "model.npz", note="kept")
   loaded, found = weights.load(tmp_path / "model.npz")
   assert found == info and found["note"] == "kept"
+  got = weights.variables_by_path(loaded)
+  for path, variable in weights.variables_by_path(model).items():
+    np.testing.assert_allclose(  # To half precision.
+        got[path], variable, rtol=2.0**-11, atol=2.0**-25, err_msg=path)
   reloaded, _ = weights.load(tmp_path / "model.npz")
   image = make_image(65, 127)
   data = LearnedCodec(loaded, b"abcd").encode(image)
@@ -219,27 +232,6 @@ def all_variables_are_saved(model):
   assert saved == everything - left_out and left_out <= everything
   assert everything == {
       id(v) for v in weights.variables_by_path(model, training_only=True).values()}
-
-
-@check
-def a_batch_gives_what_its_images_give(model):
-  images = [make_image(64, 64, seed=seed) for seed in (1, 2)]
-  both = model(tf.concat([padded(model, image) for image in images], axis=0))
-  for i, image in enumerate(images):
-    one = model(padded(model, image))
-    assert_one_grey_level(both.x_hat[i], one.x_hat[0])
-    for name in model.latents:
-      np.testing.assert_allclose(both.bits[name][i], one.bits[name][0], 1e-3)
-
-
-@check
-def eager_and_graph_agree(model):
-  x = padded(model, make_image(65, 127))
-  eager = model(x)
-  graph = tf.function(lambda x: model(x))(x)
-  assert_one_grey_level(eager.x_hat, graph.x_hat)
-  for name in model.latents:
-    np.testing.assert_allclose(eager.bits[name], graph.bits[name], 1e-3)
 
 
 @check
@@ -306,8 +298,3 @@ def chunks_of_another_shape_are_refused(model):
     except BitstreamError:
       continue
     raise AssertionError("no BitstreamError")
-
-
-def assert_one_grey_level(a, b):
-  difference = np.abs(np.int32(image_ops.to_uint8(a)) - image_ops.to_uint8(b))
-  assert difference.max() <= 1

@@ -1,10 +1,8 @@
 """Every registered model passes the suite, and comes with a recipe."""
 
-import inspect
-
 import pytest
 
-from tests.conformance import suite
+from tests.conformance import checks, kinds, suite
 from tfc_models import configs, models, registry
 from tfc_models.configs import common
 from tfc_models.configs.options import DataOptions, TrainOptions
@@ -15,22 +13,31 @@ from tfc_models.modeling.training_step import DISTORTIONS
 assert models, "importing the package registers the models"
 NAMES = registry.names("image")
 
-
-# Checks that take many steps, and models that share their layers with another.
+# Checks that trace or take many steps: once for each kind of model, unless all run.
 LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
-        "ms_ssim_is_trained_towards_too"}
-RELATED = {"bls2017", "bmshj2018-factorized", "bmshj2018-hyperprior", "johnston2018",
-           "mbt2018-mean", "toderici2016", "vric"}
+        "ms_ssim_is_trained_towards_too",
+        "encoder_and_decoder_are_one_graph_each_for_all_sizes"}
+
+
+def marks(name, check):
+  """Returns the marks of a check: those of a model share a process, and the model."""
+  slow = check in LONG and name not in kinds.leading()
+  return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if slow else [])]
 
 
 @pytest.mark.parametrize("name, check", [
-    pytest.param(name, check, id=f"{name}-{check}", marks=(
-        [pytest.mark.slow] if check in LONG and name in RELATED else []))
-    for name in NAMES for check in suite.CHECKS])
+    pytest.param(name, check, id=f"{name}-{check}", marks=marks(name, check))
+    for name in NAMES for check in checks.CHECKS])
 def test_conformance(name, check, tmp_path):
-  function = suite.CHECKS[check]
-  extra = (tmp_path,) if "tmp_path" in inspect.signature(function).parameters else ()
-  function(suite.tiny(name), *extra)
+  checks.run(check, suite.tiny(name), tmp_path)
+
+
+def test_those_that_stand_for_all_have_all_kinds_of_latent_codecs():
+  assert set(kinds.leading()) < set(NAMES)
+  found, expected = (
+      {type(codec) for name in names for codec in suite.bare(name).latent_codecs()}
+      for names in (kinds.leading(), NAMES))
+  assert found == expected
 
 
 def test_each_model_has_a_recipe_and_each_recipe_a_model():

@@ -1,10 +1,8 @@
 """Newcomers' models: a class, a recipe and a registration are all that they take."""
 
-import inspect
-
 import pytest
 
-from tests.conformance import suite, toys
+from tests.conformance import checks, suite, toys
 from tests.conformance.toys import averages, gains, gan
 
 
@@ -14,8 +12,6 @@ def toy(request):
     yield suite.ready(request.param.get_config().model)
 
 
-@pytest.mark.parametrize("check", suite.CHECKS)
+@pytest.mark.parametrize("check", checks.CHECKS)
 def test_a_toy_model_conforms(toy, check, tmp_path):
-  function = suite.CHECKS[check]
-  extra = (tmp_path,) if "tmp_path" in inspect.signature(function).parameters else ()
-  function(toy, *extra)
+  checks.run(check, toy, tmp_path)
