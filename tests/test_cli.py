@@ -127,16 +127,16 @@ def test_whatever_one_file_meets_is_a_line_and_the_rest_is_done(
   Image.fromarray(make_image(8, 8)).save(tmp_path / "a.png")
   Image.fromarray(make_image(16, 8)).save(tmp_path / "b.png")
   Image.new("L", (65536, 1)).save(tmp_path / "wide.png")
-  encode = LearnedCodec.encode
+  encode = LearnedCodec.encode_file
 
-  def fail(self, image, settings=None):
+  def fail(self, image, settings=None, options=None):
     if image.shape[0] == 8:
       raise ValueError("first line\nsecond line")
     if image.shape[0] == 16:
       raise MemoryError
-    return encode(self, image, settings)
+    return encode(self, image, settings, options)
 
-  monkeypatch.setattr(LearnedCodec, "encode", fail)
+  monkeypatch.setattr(LearnedCodec, "encode_file", fail)
   code, _, err = tfcm("compress", tmp_path, "--model", tiny_weights)
   assert code == 1
   assert err.splitlines() == [

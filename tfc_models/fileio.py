@@ -109,8 +109,14 @@ def check_output(path, overwrite):
     raise UsageError(f"{path}: exists already", argument="overwrite")
 
 
+def write_pieces(file, data):
+  """Writes bytes, or all that an iterable of bytes yields, to an open file."""
+  for piece in [data] if isinstance(data, (bytes, memoryview)) else data:
+    file.write(piece)
+
+
 def write_atomically(path, data, overwrite=False):
-  """Puts `data` at `path`; missing folders are made.
+  """Puts `data`, see `write_pieces`, at `path`; missing folders are made.
 
   The bytes go to a temporary file in the same folder that is then renamed, so
   no reader ever sees a part of them, and of two writers that do not overwrite one
@@ -125,7 +131,7 @@ def write_atomically(path, data, overwrite=False):
     check_output(path, overwrite)
     if os.path.exists(path) and _takes_bytes(os.stat(path).st_mode):
       with open(path, "wb") as file:
-        file.write(data)
+        write_pieces(file, data)
       return
     target = os.path.realpath(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -183,7 +189,7 @@ def _temporary(folder, data):
     _temporaries.append(path)
   try:
     with open(path, "xb") as file:
-      file.write(data)
+      write_pieces(file, data)
       file.flush()
       os.fsync(file.fileno())
     yield path

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tests.conformance import suite
+from tests.conformance import material, suite
 from tests.conftest import make_image
 from tfc_models import bitstream
 from tfc_models.codecs import LearnedCodec
@@ -24,9 +24,9 @@ def a_batch_gives_what_its_images_give(model):
       np.testing.assert_allclose(both.bits[name][i], one.bits[name][0], 1e-3)
 
 
-@suite.check
+@suite.common
 def eager_and_graph_agree(model):
-  x = suite.padded(model, make_image(65, 127))
+  x = material.seen(model, 65, 127)
   eager = model(x)
   graph = tf.function(lambda x: model(x))(x)
   assert_one_grey_level(eager.x_hat, graph.x_hat)

@@ -26,12 +26,14 @@ class Stream(NamedTuple):
     metadata: dict of bytes by name, some of `METADATA_NAMES`.
     verified: whether checksums cover all of this; not so of a thumbnail that was
       cut, whose one checksum is of all its bytes.
+    complete: whether the last chunk is the last that was written.
   """
 
   header: Header
   chunks: list
   metadata: dict
   verified: bool = True
+  complete: bool = True
 
 
 def write(header, chunks, metadata=None):
@@ -92,7 +94,7 @@ def read(data, allow_partial=False):
       chunk, final, position = read_chunk(data, position, seed)
     except TruncatedError:
       if allow_partial and stream.chunks:
-        return stream
+        return stream._replace(complete=False)
       raise
     if chunk.type in kinds.PICTURE_TYPES:
       stream.chunks.append(chunk)

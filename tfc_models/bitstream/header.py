@@ -132,6 +132,11 @@ class _Setting(NamedTuple):
 
 _SETTINGS = {
     "quality": _Setting(0, _UINT, lambda value: 1 <= value <= 100, "1..100"),
+    # Of video; see FORMAT.md.
+    "frames": _Setting(1, _UINT, lambda value: value >= 1, "1 or more"),
+    "group": _Setting(2, _UINT, lambda value: value >= 1, "1 or more"),
+    "rate": _Setting(3, _UINT, lambda value: value >= 1, "1 or more"),
+    "rate_scale": _Setting(4, _UINT, lambda value: value >= 1, "1 or more"),
     # What one model alone knows how to read.
     "model": _Setting(63, _BYTES, lambda value: True, "bytes"),
 }

@@ -64,6 +64,10 @@ def export(folder, model_name, model_arguments, data, options, *,
 def _write(run, name, folder, limit, steps_per_call):
   """Writes a bundle called `name` of at most `limit` bytes; see `export`."""
   model = run.model
+  if model.kind == "video":
+    raise UsageError(
+        f"{model.registered_name} trains on video, bundles hold images; train it by "
+        "tfcm train")
   if not run.step:
     # Halves the file; what is trained from here starts at what the file holds.
     for variable in model.trainable_variables:

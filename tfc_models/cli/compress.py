@@ -2,14 +2,15 @@
 
 import time
 
-from tfc_models import bitstream
-from tfc_models.cli import files
+from tfc_models import bitstream, pretrained
+from tfc_models.cli import clips, files
+from tfc_models.datasets import y4m
 from tfc_models.datasets.files import EXTENSIONS, read_image
 from tfc_models.errors import BitstreamError, ImageError
 
 
 def add_arguments(parser):
-  files.add_arguments(parser, "images", "a .tfcm file")
+  files.add_arguments(parser, "images, or .y4m files for video models", "a .tfcm file, of an editor a .jpg")
   parser.add_argument(
       "--model", default="tfcm-base", help="name of shipped weights, training "
       "directory or weight file (default tfcm-base)")
@@ -39,9 +40,13 @@ def add_arguments(parser):
 
 
 def run(arguments):
-  pairs = files.expand(arguments, EXTENSIONS, ".tfcm")
-  # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
+  path, _ = pretrained.find_by_name(arguments.model, arguments.quality)
+  kind = codecs.kind_of(path)
+  pairs = files.expand(
+      arguments, {y4m.EXTENSION} if kind == "video" else EXTENSIONS,
+      codecs.extension_of(kind))
+  # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models.modeling.settings import Settings
   codec = codecs.load(arguments.model, arguments.quality)
   settings = Settings(
@@ -50,6 +55,10 @@ def run(arguments):
   options = codecs.FileOptions(
       target_bytes=arguments.target_size, target_psnr=arguments.target_psnr,
       thumbnail=arguments.thumbnail)
+  if kind == "video":
+    return files.process(
+        pairs, clips.compressing(codec, settings, options), arguments, _describe,
+        clips.read)
 
   def work(name, data, output):
     image = read_image(data, name)
@@ -75,6 +84,7 @@ def _describe(facts):
   quality, iterations = facts["quality"], facts["iterations"]
   return (
       f"{facts['output']}: {facts['width']}x{facts['height']}, "
+      f"{clips.frames(facts)}"
       f"{facts['bytes']} bytes, {facts['bpp']:.3f} bpp, {facts['model']}"
       f"{'' if quality is None else f' quality {quality}'}, "
       f"{'' if iterations is None else f'iterations {iterations}, '}"

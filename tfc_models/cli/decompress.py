@@ -5,14 +5,15 @@ import time
 
 from PIL import Image
 
-from tfc_models.cli import files
+from tfc_models.cli import clips, files
 from tfc_models.datasets.files import image_bytes
 from tfc_models.errors import UsageError
 
 
 def add_arguments(parser):
   files.add_arguments(
-      parser, ".tfcm files", "an image file of any type that Pillow writes")
+      parser, ".tfcm files", "an image file of any type that Pillow writes, of video "
+      "a .y4m file")
   parser.add_argument(
       "--model_path", action="append", default=[], metavar="PATH",
       help="training directory, weight file or folder of them to search for "
@@ -30,22 +31,26 @@ def add_arguments(parser):
 
 
 def run(arguments):
-  pairs = files.expand(arguments, {".tfcm"}, ".png")
+  pairs = files.expand(arguments, {".tfcm"}, clips.output_extension)
   for _, output in pairs:
-    _format(output)
+    if not clips.is_clip(output):
+      _format(output)
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
   decoder = codecs.StreamDecoder(arguments.model_path, arguments.max_pixels)
 
   def work(name, data, output):
     codec, stream = decoder.open(data, arguments.allow_partial)
+    if codec.model.kind == "video":
+      return clips.decompressed(codec, stream, arguments, output, len(data))
+    format = _format(output)
     start = time.perf_counter()
     image = codec.decode_stream(stream, arguments.iterations)
     seconds = time.perf_counter() - start
     height, width, channels = image.shape
     shown = name if output == files.STREAM else output
     result = image_bytes(
-        image, _format(output), shown, icc_profile=stream.metadata.get("icc"))
+        image, format, shown, icc_profile=stream.metadata.get("icc"))
     return result, {
         "height": height, "width": width, "channels": channels,
         "bytes": len(data), "verified": stream.verified,
@@ -69,5 +74,6 @@ def _format(output):
 
 def _describe(facts):
   return (f"{facts['output']}: {facts['width']}x{facts['height']}, "
+          f"{clips.frames(facts)}"
           f"{facts['seconds']:.2f} s"
           f"{'' if facts['verified'] else ', unverified: the file was cut'}")

@@ -19,6 +19,7 @@ from tfc_models.fileio import (
     read_stdin,
     remove_leftovers,
     write_atomically,
+    write_pieces,
 )
 
 STREAM = "-"
@@ -51,7 +52,7 @@ def expand(arguments, extensions, extension):
   Args:
     arguments: parsed, see `add_arguments`.
     extensions: of the files that are picked from folders, lower case.
-    extension: of the outputs.
+    extension: of the outputs; or a function from the path of an input to it.
 
   Raises:
     UsageError: if inputs are missing, or outputs collide or exist.
@@ -69,7 +70,9 @@ def expand(arguments, extensions, extension):
     else:
       raise UsageError(f"{path}: no such file or folder")
   pairs = [
-      (path, _output(path, name, arguments.output, extension, len(found)))
+      (path, _output(path, name, arguments.output,
+                     extension(path) if callable(extension) else extension,
+                     len(found)))
       for path, name in found]
   _check_outputs(pairs, arguments.overwrite)
   return pairs
@@ -119,7 +122,12 @@ def _check_outputs(pairs, overwrite):
       raise UsageError(f"{path}: another input writes {output} too")
 
 
-def process(pairs, work, arguments, describe):
+def read_input(path):
+  """Returns the bytes of a file, or of stdin."""
+  return read_stdin() if path == STREAM else read_bytes(path)
+
+
+def process(pairs, work, arguments, describe, read=read_input):
   """Runs `work` on all files; one failure does not stop the others.
 
   An interruption stops all at once: who catches it should end the process, whose
@@ -127,9 +135,11 @@ def process(pairs, work, arguments, describe):
 
   Args:
     pairs: of `expand`.
-    work: (name, bytes, output path) to (bytes, dict of facts).
+    work: (name, bytes, output path) to (bytes, dict of facts). Instead of bytes it
+      may give an iterable of them, during which facts may still change.
     arguments: parsed.
     describe: dict of facts to a line of text.
+    read: path of an input to what `work` gets for its bytes.
 
   Returns:
     The exit code: 0, or the highest of all failures.
@@ -142,7 +152,7 @@ def process(pairs, work, arguments, describe):
   pool = concurrent.futures.ThreadPoolExecutor(arguments.jobs)
   try:
     futures = [
-        pool.submit(_one, path, output, work, arguments.overwrite)
+        pool.submit(_one, path, output, work, arguments.overwrite, read)
         for path, output in pairs]
     bar = tqdm.tqdm(futures, disable=None, unit="file", leave=False)
     for (path, _), future in zip(pairs, bar):
@@ -166,12 +176,9 @@ def process(pairs, work, arguments, describe):
   return max(codes)
 
 
-def _one(path, output, work, overwrite):
-  if path == STREAM:
-    name, data = "<stdin>", read_stdin()
-  else:
-    name, data = path, read_bytes(path)
-  result, facts = work(name, data, output)
+def _one(path, output, work, overwrite, read):
+  name = "<stdin>" if path == STREAM else path
+  result, facts = work(name, read(path), output)
   if output == STREAM:
     _write_stdout(result)
   else:
@@ -181,7 +188,7 @@ def _one(path, output, work, overwrite):
 
 def _write_stdout(data):
   try:
-    sys.stdout.buffer.write(data)
+    write_pieces(sys.stdout.buffer, data)
     sys.stdout.buffer.flush()
   except BrokenPipeError:
     raise  # Of no use to go on.

@@ -25,7 +25,8 @@ def run(arguments):
         "profile": "thumbnail" if header.thumbnail else "standard",
         "format_version": header.version,
         "bytes": len(data),
-        "bpp": round(8 * len(data) / (header.height * header.width), 4),
+        "bpp": round(8 * len(data) / (
+            header.height * header.width * header.settings.get("frames", 1)), 4),
         "overhead_bytes": bitstream.overhead(data, stream),
         "chunks": [
             {"type": chunk.type, "index": chunk.index,

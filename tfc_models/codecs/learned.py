@@ -1,60 +1,18 @@
 """Learned codecs: a model, its weights, and the container."""
 
-import contextlib
-import dataclasses
-
-import tensorflow as tf
-
-import tfc_models.models  # noqa: F401 - Registers them.
-from tfc_models import bitstream, metrics, pretrained
+from tfc_models import bitstream, metrics
 from tfc_models.codecs.base import Codec, check_image
 from tfc_models.codecs.file_options import File, FileOptions
+from tfc_models.codecs.model_codec import MAX_PIXELS, ModelCodec, check_pixels
 from tfc_models.codecs.profiles import profile_of
-from tfc_models.errors import (
-    BitstreamError,
-    ImageError,
-    TooLargeError,
-    UsageError,
-    WrongWeightsError,
-)
-from tfc_models.modeling import weights
+from tfc_models.errors import BitstreamError, ImageError, UsageError
 from tfc_models.modeling.settings import Settings
 
-DEFAULT_MODEL = "tfcm-base"
-# What decoders accept unless told otherwise: a few bytes may claim a picture that
-# takes minutes and all memory. A file of iterations takes as long as so many
-# pictures; the first four are free.
-MAX_PIXELS = 2**25
-_FREE_ITERATIONS = 4
 
-
-class LearnedCodec(Codec):
-  """Codes images with a trained model into `.tfcm` files.
-
-  Args:
-    model: with coding tables, from `modeling.weights.load`.
-    fingerprint: 4 bytes, of its weights.
-    quality: what the weights stand for, noted in the header; None if unknown.
-    iterations: of progressive models, how many there are where a call asks neither
-      for iterations nor for a quality.
-  """
+class LearnedCodec(ModelCodec, Codec):
+  """Codes images with a trained model into `.tfcm` files; see `ModelCodec`."""
 
   extension = ".tfcm"
-
-  def __init__(self, model, fingerprint, quality=None, iterations=None):
-    self.model = model
-    self.fingerprint = fingerprint
-    self.quality = quality
-    self.iterations = iterations
-    self.name = model.registered_name + (
-        "" if quality is None else f" q{quality}")
-
-  @classmethod
-  def from_file(cls, path, quality=None, iterations=None):
-    """Returns the codec of a weight file."""
-    model, info = weights.load(path)
-    return cls(
-        model, bytes.fromhex(info["fingerprint"]), quality, iterations)
 
   def encode(self, image, settings=None, options=None):
     """As of `Codec`; arguments as of `encode_file`."""
@@ -78,13 +36,13 @@ class LearnedCodec(Codec):
     except BitstreamError as error:
       raise ImageError(str(error)) from None
     options = options or FileOptions()
-    settings, noted = self._settings(settings or Settings(), options)
+    settings, noted = self.checked_settings(settings or Settings(), options)
     header = bitstream.Header(
         self.model.registered_name, self.fingerprint, height, width, channels,
         settings=noted, thumbnail=options.thumbnail)
     profile = profile_of(self.model, header)
     profile.check(options.metadata)
-    with self._coding(UsageError, header):
+    with self.coding(UsageError, header):
       if options.target_bytes is None and options.target_psnr is None:
         chunks = self.model.compress(image, settings)
       else:
@@ -111,7 +69,7 @@ class LearnedCodec(Codec):
                            max_pixels=MAX_PIXELS):
     """Yields the image of a file after each iteration; others yield once."""
     stream = self.read(data, allow_partial, max_pixels)
-    with self._coding(BitstreamError, stream.header):
+    with self.coding(BitstreamError, stream.header):
       yield from self.model.decompress_progressively(
           stream.chunks, stream.header)
 
@@ -130,14 +88,7 @@ class LearnedCodec(Codec):
       BitstreamError: if it is not of these weights, or holds something else.
     """
     header = stream.header
-    if not self.fingerprint.startswith(header.fingerprint):
-      raise WrongWeightsError(
-          f"the stream was made with weights {header.fingerprint.hex()}, "
-          f"these are {self.fingerprint.hex()}")
-    if header.model not in (self.model.registered_name, ""):
-      raise WrongWeightsError(
-          f"the stream names the model {header.model}, its weights are of "
-          f"{self.model.registered_name}")
+    self.check_weights(header)
     check_pixels(header, 1, max_pixels)
     chunks = profile_of(self.model, header).unpack(stream)
     check_pixels(header, len(chunks), max_pixels)
@@ -151,39 +102,8 @@ class LearnedCodec(Codec):
       iterations: as of `decode`.
     """
     chunks = first_iterations(stream.chunks, iterations)
-    with self._coding(BitstreamError, stream.header):
+    with self.coding(BitstreamError, stream.header):
       return self.model.decompress(chunks, stream.header)
-
-  def _settings(self, settings, options):
-    """Returns settings with our quality, checked, and what the header notes."""
-    asked = {**vars(settings), **vars(options)}
-    for name in ("iterations", "target_bytes", "target_psnr", "tile_psnr",
-                 "raw_bits", "thumbnail"):
-      value = asked[name]
-      if value is None or value is False:
-        continue
-      if "progressive" not in self.model.capabilities:
-        raise UsageError(
-            f"{self.name} is not progressive, it takes no {name}")
-      if not value > 0:
-        raise UsageError(f"{name} must be positive, got {value}")
-    if settings.quality is None:
-      settings = dataclasses.replace(
-          settings, quality=self.quality,
-          iterations=settings.iterations or self.iterations)
-    elif not 1 <= settings.quality <= 100:
-      raise UsageError(f"quality must lie in 1..100, got {settings.quality}")
-    elif settings.quality != self.quality and (
-        "quality" not in self.model.capabilities):
-      raise UsageError(
-          f"{self.name} was trained for one rate, it cannot code at quality "
-          f"{settings.quality}; load other weights")
-    # Where something else says how many iterations there are, quality does not.
-    decides = (settings.iterations, options.target_bytes, options.target_psnr
-               ) == (None,) * 3 and settings.quality is not None
-    if options.thumbnail:
-      settings = dataclasses.replace(settings, raw_bits=True)
-    return settings, {"quality": settings.quality} if decides else {}
 
   def _chunks_towards(self, image, settings, options, profile):
     """Returns the chunks of the file that meets a target, or comes nearest."""
@@ -201,41 +121,6 @@ class LearnedCodec(Codec):
           f"a file of one iteration takes {size} bytes, more than the "
           f"{options.target_bytes} asked for")
     return chunks
-
-  @contextlib.contextmanager
-  def _coding(self, error_type, header):
-    """Makes errors of networks and coders name the codec, or the image."""
-    try:
-      yield
-    except UsageError as error:
-      raise UsageError(f"{self.name}: {error}") from None
-    except (MemoryError, tf.errors.ResourceExhaustedError):
-      raise error_type(
-          f"there is not enough memory for an image of {header.width}x"
-          f"{header.height} pixels") from None
-    except tf.errors.InvalidArgumentError as error:
-      # Numbers that no sound weights or files give rise to, as that of a table.
-      reason = str(error).splitlines()[0]
-      raise error_type(
-          f"{self.name}: the weights are damaged, a latent is not finite "
-          f"({reason})" if error_type is UsageError else
-          f"the stream makes no sense to its model ({reason})") from None
-
-
-def check_pixels(header, iterations, max_pixels):
-  """Raises TooLargeError if an image is more work than a limit allows.
-
-  Args:
-    header: `bitstream.Header`.
-    iterations: of its file.
-    max_pixels: of an image that is decoded once.
-  """
-  times = max(1, iterations / _FREE_ITERATIONS)
-  if header.height * header.width * times > max_pixels:
-    more = "" if times == 1 else f" in {iterations} iterations"
-    raise TooLargeError(
-        f"an image of {header.width}x{header.height}{more} is beyond the limit "
-        f"of {max_pixels} pixels", argument="max_pixels")
 
 
 def first_iterations(chunks, iterations):
@@ -256,26 +141,3 @@ def first_iterations(chunks, iterations):
     raise UsageError("the file is not progressive, it has no iterations")
   return [chunk for chunk in chunks
           if chunk.type not in bitstream.ITERATIONS or chunk.index < iterations]
-
-
-def load(name=DEFAULT_MODEL, quality=None):
-  """Returns a `LearnedCodec`.
-
-  Args:
-    name: registered name of shipped weights, training directory or weight
-      file.
-    quality: 1..100, the nearest shipped rate is taken (see `codec.quality`).
-      Progressive models code as large a share of their iterations.
-
-  Raises:
-    UsageError: if there are no such weights, or they take no quality.
-  """
-  path, found = pretrained.find_by_name(name, quality)
-  codec = LearnedCodec.from_file(path, found)
-  if quality is not None:
-    if "quality" in codec.model.capabilities:
-      codec.quality = quality
-    elif found is None:
-      raise UsageError(
-          f"{name}: a model trained for one rate takes no quality")
-  return codec

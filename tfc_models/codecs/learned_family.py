@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from tfc_models import configs, pretrained
+from tfc_models.codecs import loading
 from tfc_models.codecs.base import Family, check_range, version_of
 from tfc_models.errors import UsageError
 from tfc_models.weight_info import read_info
@@ -37,7 +38,7 @@ class LearnedFamily(Family):
 
   def make(self, setting):
     from tfc_models import codecs
-    return codecs.LearnedCodec.from_file(dict(self.weights)[setting])
+    return codecs.open_weights(dict(self.weights)[setting])
 
   def facts(self, setting):
     return _facts(read_info(dict(self.weights)[setting]))
@@ -63,7 +64,7 @@ class ProgressiveFamily(Family):
 
   def make(self, setting):
     from tfc_models import codecs
-    return codecs.LearnedCodec.from_file(self.path, iterations=setting)
+    return codecs.open_weights(self.path, iterations=setting)
 
   def facts(self, setting):
     return {**_facts(read_info(self.path)), "iterations": setting}
@@ -87,7 +88,7 @@ class QualityFamily(Family):
 
   def make(self, setting):
     from tfc_models import codecs
-    return codecs.LearnedCodec.from_file(self.path, quality=setting)
+    return codecs.open_weights(self.path, quality=setting)
 
   def facts(self, setting):
     return {**_facts(read_info(self.path)), "quality": setting}
@@ -144,7 +145,7 @@ def trained(paths):
   weights = []
   for path in paths:
     file = pretrained.training_weights(path)
-    read_info(file)
+    loading.kind_of(file, ("image", "editor"))
     setting = os.path.basename(os.path.normpath(path))
     if setting in dict(weights):
       raise UsageError(f"{path}: another directory is called {setting} too")

@@ -3,7 +3,8 @@
 import threading
 
 from tfc_models import bitstream, pretrained, registry
-from tfc_models.codecs.learned import MAX_PIXELS, LearnedCodec, check_pixels
+from tfc_models.codecs.loading import open_weights
+from tfc_models.codecs.model_codec import MAX_PIXELS, check_pixels
 from tfc_models.errors import UnknownModelError
 
 
@@ -22,7 +23,7 @@ class StreamDecoder:
     self._lock = threading.Lock()
 
   def decode(self, data):
-    """Returns the uint8 image (H, W, 1 or 3) of a `.tfcm` file.
+    """Returns the uint8 image (H, W, 1 or 3) of a `.tfcm` file, or its frames.
 
     Raises:
       BitstreamError: if the file is damaged or its weights are not found.
@@ -45,5 +46,5 @@ class StreamDecoder:
               f"the model {header.model!r} is unknown to this version")
         path = pretrained.find_by_fingerprint(
             header.fingerprint, self._model_path)
-        self._codecs[header.fingerprint] = LearnedCodec.from_file(path)
+        self._codecs[header.fingerprint] = open_weights(path)
       return self._codecs[header.fingerprint]

@@ -59,6 +59,13 @@ def from_dict(stored):
   return config
 
 
+def kinds():
+  """Returns a dict from recipe to the kind of its model, "image" unless it says."""
+  return {
+      name: getattr(importlib.import_module(f"{__name__}.{name}"), "KIND", "image")
+      for name in names()}
+
+
 def summaries():
   """Returns a dict from recipe to the first line of its docstring."""
   return {

@@ -8,11 +8,13 @@ class DataOptions:
   """Where patches come from; the section `data` of a recipe.
 
   Attributes:
-    train: folder (recursive), glob, or "tfds:NAME[:SPLIT]".
+    train: folder (recursive), glob, or "tfds:NAME[:SPLIT]"; for video models folder
+      or glob of .y4m files and folders of frames.
     validation: likewise, other images; "" validates on nothing.
     image_key: feature of a tfds set that holds the image.
     download: whether tfds may fetch a set that is not on this machine yet.
     patch_size: side in pixels.
+    frames: of a sequence, for video models.
     batch_size: patches a step.
     max_downscale: images are shrunk by a random factor of 1 to this, which
       removes the artefacts of files that were JPEGs.
@@ -25,6 +27,7 @@ class DataOptions:
   image_key: str = "image"
   download: bool = False
   patch_size: int = 256
+  frames: int = 2
   batch_size: int = 8
   max_downscale: float = 2.0
   cache_mib: int = 2048

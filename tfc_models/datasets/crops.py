@@ -113,22 +113,35 @@ class ImageStore:
           int(index), patch_size=patch_size, seed=seed,
           max_downscale=max_downscale))
 
-    end = (tf.int64.max if num_batches is None
-           else (first_batch + num_batches) * batch_size)
-    indexes = tf.data.Dataset.range(first_batch * batch_size, end)
-    return batch_patches(indexes, patch, batch_size, patch_size).prefetch(4)
+    return numbered_batches(
+        patch, batch_size, (patch_size, patch_size, 3), first_batch, num_batches)
 
 
-def batch_patches(dataset, patch, batch_size, patch_size):
+def numbered_batches(patch, batch_size, shape, first_batch, num_batches):
+  """Returns a dataset of batches of what `patch` makes of each number.
+
+  Args:
+    patch: function of a number to a uint8 array.
+    batch_size: patches a batch.
+    shape: of that array.
+    first_batch: number of the first batch.
+    num_batches: length, None for no end.
+  """
+  end = (tf.int64.max if num_batches is None
+         else (first_batch + num_batches) * batch_size)
+  indexes = tf.data.Dataset.range(first_batch * batch_size, end)
+  return batch_patches(indexes, patch, batch_size, shape).prefetch(4)
+
+
+def batch_patches(dataset, patch, batch_size, shape):
   """Returns a dataset of batches of what `patch` makes of each element.
 
   Args:
     dataset: `tf.data.Dataset` of tensors, or of tuples of them.
-    patch: function of their NumPy values to uint8 (patch_size, patch_size, 3).
+    patch: function of their NumPy values to a uint8 array.
     batch_size: patches a batch.
-    patch_size: side in pixels.
+    shape: of that array.
   """
-  shape = (patch_size, patch_size, 3)
   return (
       dataset
       .map(lambda *element: tf.ensure_shape(

@@ -92,7 +92,8 @@ class TfdsImages:
         .repeat()
         .enumerate()
         .skip(first_batch * batch_size))
-    dataset = batch_patches(stream, patch, batch_size, patch_size)
+    dataset = batch_patches(
+        stream, patch, batch_size, (patch_size, patch_size, 3))
     if num_batches is not None:
       dataset = dataset.take(num_batches)
     return dataset.prefetch(4)

@@ -110,7 +110,7 @@ def _codec(name, pixels):
   """Returns a `LearnedCodec` and whether its weights are trained."""
   shipped = {entry["name"] for entry in pretrained.manifest()}
   if name in shipped or os.path.exists(name):
-    return codecs.load(name), True
+    return codecs.load(name, kinds=("image",)), True
   config = configs.get(name)
   model = registry.create(
       config.model.name, **config.model.arguments.to_dict())

@@ -112,7 +112,7 @@ def table(found, pixels):
 
 def main(name, folder, *tile_psnrs):
   """Prints the tables."""
-  codec = codecs.load(name)
+  codec = codecs.load(name, kinds=("image",))
   images = [read_image(path) for path in find_images(folder)]
   pixels = np.mean([image.shape[0] * image.shape[1] for image in images])
   plain = stages(codec, images)

@@ -162,7 +162,7 @@ def evaluate(names, images, budgets):
       curve = classical(name, images)
     else:
       curve = learned(
-          os.path.basename(os.path.normpath(name)), codecs.load(name).model,
+          os.path.basename(os.path.normpath(name)), codecs.load(name, kinds=("image",)).model,
           images)
     points += [at_budget(curve, budget) for budget in budgets]
   return points

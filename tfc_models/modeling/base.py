@@ -1,73 +1,30 @@
-"""The contract of a compression model, and coding that follows from it."""
+"""The contract of an image model, and coding that follows from it."""
 
 import abc
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.bitstream import LATENT, Chunk, Header
-from tfc_models.entropy_models import LatentCodec
+from tfc_models.bitstream import LATENT, Chunk, Header, coded_bytes
 from tfc_models.errors import BitstreamError
-from tfc_models.modeling.settings import EVALUATION, Settings, TrainingContext
-from tfc_models.modeling.training_step import TrainableModel
+from tfc_models.modeling.model import Model, ModelOutput, Trial, written
+from tfc_models.modeling.settings import Settings
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding, probe
 
-
-class ModelOutput(NamedTuple):
-  """What a model makes of a batch.
-
-  Attributes:
-    x_hat: (B, H, W, 3) float reconstruction; may leave [0, 1].
-    bits: name of a latent to its (B,) bits; the keys are `Model.latents`.
-    stages: for models that reconstruct in several stages, the x_hat of each; the
-      loss averages their distortions. Otherwise empty.
-    extras: dict of further tensors that a loss or an evaluator of this model reads.
-  """
-
-  x_hat: tf.Tensor
-  bits: dict
-  stages: tuple = ()
-  extras: Optional[dict] = None
+__all__ = [
+    "CompressionModel", "ModelOutput", "as_tensor", "latent_chunk",
+    "latent_strings"]
 
 
-class CompressionModel(TrainableModel, abc.ABC):
+class CompressionModel(Model):
   """A learned codec: images to chunks of bytes and back.
 
-  A paper writes `call`, `encode`, `decode` and the class facts; the rest
-  follows. `registry.register` sets `registered_name` and `kind`.
-
-  Class facts:
-    downsampling_factor: int, sides of padded images are multiples of it.
-    capabilities: subset of {"quality", "progressive", "lossless",
-      "exact_pixels"}; what the conformance suite tests and callers may ask for.
-      Progressive models have an attribute `iterations`, how many there are.
-      Others with "quality" take more bits and err less the higher it is, also
-      untrained, and as `draw_lmbda` says in training.
-    latents: names of the coded latents, in the order of the stream.
+  A paper writes `call`, `encode`, `decode` and the class facts of `Model`; the
+  rest follows.
   """
-
-  downsampling_factor: int = None
-  capabilities: frozenset = frozenset()
-  latents: tuple = ()
-
-  # What the registered class was created with; kept in weight files.
-  arguments: Optional[dict] = None
-
-  @abc.abstractmethod
-  def call(self, x, training: bool = False, settings: Settings = Settings(),
-           context: TrainingContext = EVALUATION) -> ModelOutput:
-    """Returns the `ModelOutput` of a batch.
-
-    Args:
-      x: (B, H, W, 3) float in [0, 1], sides multiples of
-        `downsampling_factor`.
-      training: as in Keras, for layers that ask.
-      settings: `Settings`.
-      context: `TrainingContext`; latents are noisy with its noise.
-    """
 
   @abc.abstractmethod
   def encode(self, x, settings: Settings) -> list[Chunk]:
@@ -109,45 +66,10 @@ class CompressionModel(TrainableModel, abc.ABC):
     """Returns the bytes of each iteration of an image; None if they vary."""
     return None
 
-  def prepare(self, images, lmbda: float) -> None:
-    """Sets variables from data before the first step; by default, none.
-
-    Args:
-      images: iterator of uint8 batches (B, H, W, 3).
-      lmbda: weight of the distortion that training will use.
-    """
-
-  def adapt(self, old_lmbda: float, new_lmbda: float) -> None:
-    """Readies trained weights for training at another lmbda; by default as is."""
-
-  def latent_codecs(self) -> list[LatentCodec]:
-    """Returns the latent codecs, found among the attributes."""
-    return [
-        module for module in self.submodules if isinstance(module, LatentCodec)]
-
-  def fix_tables(self) -> None:
-    """Builds all that coding takes as integers; done whenever the model is saved.
-
-    That is the tables of latent codecs, and the scales of `layers.exact`.
-    """
-    for module in self.submodules:
-      if hasattr(module, "fix_tables"):
-        module.fix_tables()
-
-  def build_variables(self):
-    """Creates all variables, by running black images of the least sizes.
-
-    Two of them where there is a Keras Sequential: it makes itself anew for an image
-    whose size it has not seen, one at a time, and after these for any. Threads may
-    share the model from then on.
-    """
-    side = self.downsampling_factor
-    # Without AutoGraph, which nothing here needs and which takes half a second.
-    call = tf.autograph.experimental.do_not_convert(self)
-    call(tf.zeros((1, side, side, 3)))
-    if any(isinstance(layer, tf.keras.Sequential) for layer in self.submodules):
-      call(tf.zeros((1, 2 * side, 2 * side, 3)))
-    return self
+  def trial(self, sample: np.ndarray) -> Trial:
+    decoded, bits = self.reconstruct(sample)
+    return Trial(np.concatenate([sample, decoded], axis=1), bits,
+                 8 * coded_bytes(self.compress(sample)))
 
   # Coding images.
 
@@ -155,12 +77,12 @@ class CompressionModel(TrainableModel, abc.ABC):
     """Returns the chunks of a uint8 image (H, W, 1 or 3)."""
     with probe.span("model"):
       chunks = self.encode(self.to_batch(image), settings)
-    return [_written(chunk) for chunk in chunks]
+    return [written(chunk) for chunk in chunks]
 
   def compress_progressively(self, image, settings=Settings()):
     """Yields the chunks of `compress`, each with the uint8 image of all so far."""
     for chunk, x_hat in self.encode_progressively(self.to_batch(image), settings):
-      yield _written(chunk), (
+      yield written(chunk), (
           None if x_hat is None else self.to_image(x_hat, image.shape))
 
   def decompress(self, chunks: list[Chunk], header: Header) -> np.ndarray:
@@ -203,12 +125,6 @@ class CompressionModel(TrainableModel, abc.ABC):
       x_hat = image_ops.gray_from_rgb(x_hat)
     return image_ops.to_uint8(x_hat)[0].numpy()
 
-  def latent_shape(self, header, factor, depth):
-    """Returns (H, W, C) of a latent that lies `factor` below the image."""
-    return [
-        padding.padded_size(side, self.downsampling_factor) // factor
-        for side in (header.height, header.width)] + [depth]
-
 
 def _shape(header):
   return header.height, header.width, header.channels
@@ -240,10 +156,3 @@ def latent_strings(chunks, count):
 def as_tensor(string):
   """Returns a string of a chunk, bytes or a tensor, as a tensor, (1,)."""
   return tf.reshape(tf.convert_to_tensor(string), [1])
-
-
-def _written(chunk):
-  """Returns a chunk whose strings are bytes."""
-  return chunk._replace(strings=tuple(
-      string if isinstance(string, bytes) else string.numpy()[0]
-      for string in chunk.strings))

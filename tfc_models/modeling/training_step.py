@@ -116,23 +116,26 @@ class TrainableModel(tf.keras.Model):
     The loss is bpp + lmbda * mse with mse on 0..255, likewise with the mean
     absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
     ms_ssim); the distortion is the mean over all stages. Each sample is weighed
-    by its own lmbda. (Keras owns the attribute `Model.loss`.)
+    by its own lmbda. Of video, bpp is per pixel and frame, and distortions and
+    PSNR are means over frames. (Keras owns the attribute `Model.loss`.)
 
     Args:
-      x: (B, H, W, 3) float in [0, 1].
+      x: (B, H, W, 3) float in [0, 1], of video (B, T, H, W, 3).
       output: `ModelOutput`.
       context: `TrainingContext` with lmbda.
 
     Returns:
       Scalar loss, dict of scalars.
     """
-    pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
+    pixels = tf.cast(tf.reduce_prod(tf.shape(x)[1:-1]), tf.float32)
     rates = {name: output.bits[name] / pixels for name in self.latents}
-    mse = metrics.mse(x, output.x_hat)
-    bpp = sum(rates.values(), tf.zeros_like(mse))  # (B,); 0 without latents.
+    bpp = sum(rates.values(), tf.zeros(tf.shape(x)[:1]))  # (B,)
+    mse = metrics.mse(_frames(x), _frames(output.x_hat))  # Of each frame.
     measure = DISTORTIONS[self.distortion]
     distortions = [
-        measure(x, x_hat) for x_hat in output.stages or (output.x_hat,)]
+        tf.reduce_mean(tf.reshape(
+            measure(_frames(x), _frames(x_hat)), [tf.shape(x)[0], -1]), axis=1)
+        for x_hat in output.stages or (output.x_hat,)]
     loss = bpp + context.lmbda * tf.add_n(distortions) / len(distortions)
     figures = {f"bpp_{name}": rate for name, rate in rates.items()}
     figures.update(
@@ -146,7 +149,7 @@ class TrainableModel(tf.keras.Model):
     """Takes one step of each network; models with several override it.
 
     Args:
-      x: (B, H, W, 3) uint8.
+      x: (B, H, W, 3) uint8, of video (B, T, H, W, 3).
 
     Returns:
       dict of scalars: the figures of `objective` before the step, gradient_norm of
@@ -252,3 +255,10 @@ class TrainableModel(tf.keras.Model):
     for name, value in figures.items():
       self.means[name].update_state(value)
     return {name: self.means[name].result() for name in figures}
+
+
+def _frames(x):
+  """Returns (B, ..., H, W, 3) as (N, H, W, 3): images, or frames of all samples."""
+  if len(x.shape) == 4:
+    return x
+  return tf.reshape(x, tf.concat([[-1], tf.shape(x)[-3:]], axis=0))

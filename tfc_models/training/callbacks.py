@@ -7,8 +7,6 @@ import time
 import tensorflow as tf
 import tqdm
 
-from tfc_models import bitstream
-
 
 class Conduct(tf.keras.callbacks.Callback):
   """Sets the learning rate of each step, counts the time, stops at an end.
@@ -128,7 +126,7 @@ class Samples(tf.keras.callbacks.Callback):
   """Writes pictures and coded bits to TensorBoard, of the model just saved.
 
   Args:
-    images: uint8 (B, H, W, 3), what to code.
+    images: uint8 batch, what to code.
     log_dir: of TensorBoard.
   """
 
@@ -141,16 +139,12 @@ class Samples(tf.keras.callbacks.Callback):
     if not all(map(math.isfinite, logs.values())):
       return
     with self.model.averaged():
-      pairs, estimate, coded = [], 0.0, 0
-      for image in self.images:
-        decoded, bits = self.model.reconstruct(image)
-        estimate += bits
-        coded += 8 * bitstream.coded_bytes(self.model.compress(image))
-        pairs.append(tf.concat([image, decoded], axis=1))
-    pixels = self.images.shape[0] * self.images.shape[1] * self.images.shape[2]
+      trials = [self.model.trial(image) for image in self.images]
+    pictures, estimated, coded = zip(*trials)
+    pixels = self.images[..., 0].size
     with self._writer.as_default(step=epoch):
       tf.summary.image(
-          "original and decoded", tf.stack(pairs), max_outputs=len(pairs))
-      tf.summary.scalar("bpp estimated", estimate / pixels)
-      tf.summary.scalar("bpp coded", coded / pixels)
+          "original and decoded", tf.stack(pictures), max_outputs=len(pictures))
+      tf.summary.scalar("bpp estimated", sum(estimated) / pixels)
+      tf.summary.scalar("bpp coded", sum(coded) / pixels)
     self._writer.flush()

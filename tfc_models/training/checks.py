@@ -33,7 +33,7 @@ def check_options(model_name, data, options):
         f"MS-SSIM needs data.patch_size of at least {MS_SSIM_MIN_SIZE}, "
         f"got {data.patch_size}")
   for name, value in (
-      ("data.batch_size", data.batch_size),
+      ("data.batch_size", data.batch_size), ("data.frames", data.frames),
       ("data.validation_batches", data.validation_batches),
       ("train.steps", options.steps),
       ("train.steps_per_epoch", options.steps_per_epoch)):

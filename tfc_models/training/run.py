@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import registry
-from tfc_models.datasets import sources
+from tfc_models.datasets import sources, video
 from tfc_models.errors import UsageError
 from tfc_models.fileio import (
     is_leftover,
@@ -187,6 +187,9 @@ class Run:
     }
 
   def _open(self, pattern):
+    if registry.get(self.config["model"]["name"]).kind == "video":
+      return video.SequenceStore(
+          pattern, self.data.patch_size, self.data.frames)
     return sources.open_images(
         pattern, self.data.patch_size, cache_mib=self.data.cache_mib,
         image_key=self.data.image_key, download=self.data.download)

@@ -10,9 +10,11 @@ def registered(module):
   """A context in which a toy is found like any other model.
 
   Args:
-    module: one of this package, with `NAME`, `Toy` and `get_config`.
+    module: one of this package, with `NAME`, `Toy` and `get_config`, and `KIND` as recipes
+      have it.
   """
-  registry.register(module.NAME)(module.Toy)
+  registry.register(
+      module.NAME, kind=getattr(module, "KIND", "image"))(module.Toy)
   try:
     yield
   finally:

@@ -1,0 +1,121 @@
+"""A JPEG of given integers is what every decoder takes it for."""
+
+import io
+
+import numpy as np
+import pytest
+import scipy.fft
+from PIL import Image
+
+from tests.conftest import make_image
+from tfc_models.bitstream import jpeg
+from tfc_models.errors import UsageError
+
+TABLES = np.stack([np.full((8, 8), 7), 3 + np.arange(64).reshape(8, 8)])
+
+
+def blocks_of(image, tables):
+  """Returns quantised coefficients of a uint8 image, without this package."""
+  height, width, depth = image.shape
+  image = np.pad(
+      image, [(0, -height % 8), (0, -width % 8), (0, 0)], "edge").astype(float)
+  if depth == 3:
+    r, g, b = np.moveaxis(image, -1, 0)
+    y = 0.299 * r + 0.587 * g + 0.114 * b
+    image = np.stack(
+        [y, 128 + (b - y) / 1.772, 128 + (r - y) / 1.402], axis=-1)
+  rows, columns = image.shape[0] // 8, image.shape[1] // 8
+  blocks = (image - 128).reshape(rows, 8, columns, 8, depth).transpose(0, 2, 4, 1, 3)
+  steps = tables[[0, 1, 1][:depth]]
+  return np.round(scipy.fft.dctn(blocks, axes=(3, 4), norm="ortho") / steps).astype(int)
+
+
+def pixels_of(blocks, tables, height, width):
+  """Returns the floats that a decoder rounds, likewise."""
+  rows, columns, depth = blocks.shape[:3]
+  planes = scipy.fft.idctn(
+      blocks * tables[[0, 1, 1][:depth]], axes=(3, 4), norm="ortho")
+  planes = planes.transpose(0, 3, 1, 4, 2).reshape(8 * rows, 8 * columns, depth)
+  if depth == 3:
+    y, cb, cr = np.moveaxis(planes, -1, 0)
+    r, b = y + 1.402 * cr, y + 1.772 * cb
+    planes = np.stack([r, (y - 0.299 * r - 0.114 * b) / 0.587, b], axis=-1)
+  return np.clip(planes + 128, 0, 255)[:height, :width]
+
+
+@pytest.mark.parametrize("height, width, depth", [
+    (1, 1, 3), (8, 8, 1), (17, 33, 3), (64, 40, 1), (65, 127, 3)])
+def test_pillow_decodes_what_numpy_does(height, width, depth):
+  image = make_image(height, width, depth)
+  blocks = blocks_of(image, TABLES)
+  data = jpeg.write(blocks, TABLES, height, width)
+  decoded = Image.open(io.BytesIO(data))
+  assert decoded.mode == {1: "L", 3: "RGB"}[depth]
+  found = np.asarray(decoded).reshape(height, width, depth)
+  expected = pixels_of(blocks, TABLES, height, width)
+  assert np.abs(found - expected).max() <= 2
+  assert [list(decoded.quantization[n]) for n in sorted(decoded.quantization)] == [
+      list(table.reshape(-1)) for table in TABLES[:1 if depth == 1 else 2]]
+
+
+def test_extreme_and_empty_blocks_are_coded():
+  rng = np.random.default_rng(0)
+  blocks = np.zeros((6, 7, 3, 8, 8), int)
+  blocks[0] = rng.integers(-20, 21, blocks[0].shape)
+  blocks[1, ..., 7, 7] = 1  # 62 zeros and no end of block.
+  blocks[2, ..., 0, 1] = -1
+  blocks[3, ..., 0, 0] = rng.choice([-64, 63], blocks[3, ..., 0, 0].shape)
+  blocks[4, ..., 4, 4] = rng.integers(-9, 9, blocks[4, ..., 4, 4].shape)
+  tables = np.full((2, 8, 8), 2)
+  image = Image.open(io.BytesIO(jpeg.write(blocks, tables, 48, 56)))
+  # Pillow's own conversion loses nothing here that a wrong symbol would not.
+  found = np.asarray(image.convert("RGB"))
+  assert np.abs(found - pixels_of(blocks, tables, 48, 56)).max() <= 2
+
+
+def test_huffman_tables_are_those_that_pillow_writes():
+  buffer = io.BytesIO()
+  Image.fromarray(make_image(16, 16)).save(buffer, "JPEG", subsampling=0)
+  ours = jpeg.write(np.zeros((2, 2, 3, 8, 8), int), TABLES, 16, 16)
+  assert _tables(buffer.getvalue()) == _tables(ours)
+
+
+def _tables(data):
+  """Returns class and number of each Huffman table to its bytes."""
+  found, position = {}, 2
+  while data[position + 1] != 0xDA:
+    marker = data[position + 1]
+    length = int.from_bytes(data[position + 2:position + 4], "big")
+    payload = data[position + 4:position + 2 + length]
+    while marker == 0xC4 and payload:
+      size = 17 + sum(payload[1:17])
+      found[payload[0]], payload = payload[1:size], payload[size:]
+    position += 2 + length
+  return found
+
+
+def test_metadata_comes_back():
+  profile = bytes(range(256)) * 400  # More than a segment.
+  data = jpeg.write(np.zeros((1, 1, 1, 8, 8), int), TABLES, 8, 8, {
+      "icc": profile, "exif": b"MM\0*\0\0\0\x08\0\0\0\0\0\0", "xmp": b"<x/>"})
+  info = Image.open(io.BytesIO(data)).info
+  assert info["icc_profile"] == profile
+  assert info["exif"].endswith(b"MM\0*\0\0\0\x08\0\0\0\0\0\0")
+  assert info["xmp"] == b"<x/>"
+
+
+def test_what_jpeg_cannot_say_is_refused():
+  blocks = np.zeros((1, 1, 1, 8, 8), int)
+  for site, value in ((0, 2048), (1, 1024), (63, -1024)):
+    wrong = blocks.copy()
+    wrong.reshape(-1)[site] = value
+    with pytest.raises(UsageError, match="beyond what baseline JPEG can say"):
+      jpeg.write(wrong, TABLES, 8, 8)
+  with pytest.raises(UsageError, match="65535"):
+    jpeg.write(np.zeros((1, 8192, 1, 8, 8), int), TABLES, 1, 65536)
+  with pytest.raises(ValueError, match="coefficients"):
+    jpeg.write(blocks, TABLES, 9, 8)
+  with pytest.raises(ValueError, match="tables"):
+    jpeg.write(blocks, 0 * TABLES, 8, 8)
+  with pytest.raises(UsageError, match="of exif do not fit"):
+    jpeg.write(blocks, TABLES, 8, 8, {"exif": bytes(70_000)})

@@ -1,0 +1,72 @@
+"""From weights to the codec of their kind."""
+
+import importlib
+
+from tfc_models import pretrained
+from tfc_models.errors import UsageError
+from tfc_models.weight_info import read_info
+
+DEFAULT_MODEL = "tfcm-base"
+
+# From the kind of a model to its codec, and the extension of that one's files, which
+# is known before TensorFlow is.
+_CODECS = {
+    "image": ("learned.LearnedCodec", ".tfcm"),
+    "video": ("video.VideoCodec", ".tfcm"),
+    "editor": ("edited.EditedCodec", ".jpg"),
+}
+
+
+def kind_of(path, allowed=tuple(_CODECS)):
+  """Returns the kind of the model of a weight file.
+
+  Args:
+    path: of the file.
+    allowed: kinds that the caller can make use of.
+
+  Raises:
+    UsageError: if it is another, or there is no such file.
+  """
+  # The first files, of images all, do not say.
+  kind = read_info(path).get("kind", "image")
+  if kind not in allowed:
+    raise UsageError(
+        f"{path}: a model of the kind {kind}, wanted {' or '.join(allowed)}")
+  return kind
+
+
+def extension_of(kind):
+  """Returns the extension of the files that models of a kind write."""
+  return _CODECS[kind][1]
+
+
+def open_weights(path, quality=None, iterations=None):
+  """Returns the codec of a weight file; arguments as of `ModelCodec`."""
+  module, _, name = _CODECS[kind_of(path)][0].rpartition(".")
+  module = importlib.import_module(f"tfc_models.codecs.{module}")
+  return getattr(module, name).from_file(path, quality, iterations)
+
+
+def load(name=DEFAULT_MODEL, quality=None, kinds=tuple(_CODECS)):
+  """Returns a `LearnedCodec`, or a `VideoCodec` or `EditedCodec` of such a model.
+
+  Args:
+    name: registered name of shipped weights, training directory or weight
+      file.
+    quality: 1..100, the nearest shipped rate is taken (see `codec.quality`).
+      Progressive models code as large a share of their iterations.
+    kinds: of models, those that the caller can make use of.
+
+  Raises:
+    UsageError: if there are no such weights, or they take no quality.
+  """
+  path, found = pretrained.find_by_name(name, quality)
+  kind_of(path, kinds)
+  codec = open_weights(path, found)
+  if quality is not None:
+    if "quality" in codec.model.capabilities:
+      codec.quality = quality
+    elif found is None:
+      raise UsageError(
+          f"{name}: a model trained for one rate takes no quality")
+  return codec

@@ -1,0 +1,120 @@
+"""What codecs of trained models share, whatever they code."""
+
+import contextlib
+import dataclasses
+
+import tensorflow as tf
+
+import tfc_models.models  # noqa: F401 - Registers them.
+from tfc_models.errors import TooLargeError, UsageError, WrongWeightsError
+from tfc_models.modeling import weights
+
+# What decoders accept unless told otherwise: a few bytes may claim a picture that
+# takes minutes and all memory. A file of iterations takes as long as so many
+# pictures; the first four are free.
+MAX_PIXELS = 2**25
+_FREE_ITERATIONS = 4
+
+
+class ModelCodec:
+  """A trained model and the fingerprint of its weights.
+
+  Args:
+    model: with coding tables, from `modeling.weights.load`.
+    fingerprint: 4 bytes, of its weights.
+    quality: what the weights stand for, noted in the header; None if unknown.
+    iterations: of progressive models, how many there are where a call asks neither
+      for iterations nor for a quality.
+  """
+
+  def __init__(self, model, fingerprint, quality=None, iterations=None):
+    self.model = model
+    self.fingerprint = fingerprint
+    self.quality = quality
+    self.iterations = iterations
+    self.name = model.registered_name + (
+        "" if quality is None else f" q{quality}")
+
+  @classmethod
+  def from_file(cls, path, quality=None, iterations=None):
+    """Returns the codec of a weight file."""
+    model, info = weights.load(path)
+    return cls(
+        model, bytes.fromhex(info["fingerprint"]), quality, iterations)
+
+  def check_weights(self, header):
+    """Raises WrongWeightsError unless a header names these weights."""
+    if not self.fingerprint.startswith(header.fingerprint):
+      raise WrongWeightsError(
+          f"the stream was made with weights {header.fingerprint.hex()}, "
+          f"these are {self.fingerprint.hex()}")
+    if header.model not in (self.model.registered_name, ""):
+      raise WrongWeightsError(
+          f"the stream names the model {header.model}, its weights are of "
+          f"{self.model.registered_name}")
+
+  def checked_settings(self, settings, options):
+    """Returns settings with our quality, checked, and what the header notes."""
+    asked = {**vars(settings), **vars(options)}
+    for name in ("iterations", "target_bytes", "target_psnr", "tile_psnr",
+                 "raw_bits", "thumbnail"):
+      value = asked[name]
+      if value is None or value is False:
+        continue
+      if "progressive" not in self.model.capabilities:
+        raise UsageError(
+            f"{self.name} is not progressive, it takes no {name}")
+      if not value > 0:
+        raise UsageError(f"{name} must be positive, got {value}")
+    if settings.quality is None:
+      settings = dataclasses.replace(
+          settings, quality=self.quality,
+          iterations=settings.iterations or self.iterations)
+    elif not 1 <= settings.quality <= 100:
+      raise UsageError(f"quality must lie in 1..100, got {settings.quality}")
+    elif settings.quality != self.quality and (
+        "quality" not in self.model.capabilities):
+      raise UsageError(
+          f"{self.name} was trained for one rate, it cannot code at quality "
+          f"{settings.quality}; load other weights")
+    # Where something else says how many iterations there are, quality does not.
+    decides = (settings.iterations, options.target_bytes, options.target_psnr
+               ) == (None,) * 3 and settings.quality is not None
+    if options.thumbnail:
+      settings = dataclasses.replace(settings, raw_bits=True)
+    return settings, {"quality": settings.quality} if decides else {}
+
+  @contextlib.contextmanager
+  def coding(self, error_type, header):
+    """Makes errors of networks and coders name the codec, or the image."""
+    try:
+      yield
+    except UsageError as error:
+      raise type(error)(f"{self.name}: {error}") from None
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+      raise error_type(
+          f"there is not enough memory for an image of {header.width}x"
+          f"{header.height} pixels") from None
+    except tf.errors.InvalidArgumentError as error:
+      # Numbers that no sound weights or files give rise to, as that of a table.
+      reason = str(error).splitlines()[0]
+      raise error_type(
+          f"{self.name}: the weights are damaged, a latent is not finite "
+          f"({reason})" if error_type is UsageError else
+          f"the stream makes no sense to its model ({reason})") from None
+
+
+def check_pixels(header, iterations, max_pixels):
+  """Raises TooLargeError if an image is more work than a limit allows.
+
+  Args:
+    header: `bitstream.Header`.
+    iterations: of its file.
+    max_pixels: of an image that is decoded once.
+  """
+  times = max(1, iterations / _FREE_ITERATIONS)
+  if header.height * header.width * times > max_pixels:
+    more = "" if times == 1 else f" in {iterations} iterations"
+    raise TooLargeError(
+        f"an image of {header.width}x{header.height}{more} is beyond the limit "
+        f"of {max_pixels} pixels", argument="max_pixels")
