@@ -63,8 +63,8 @@ def fresh(name, **arguments):
   model = registry.create(name, **arguments)
   model.build_variables()
   model.prepare([material.batch(model, [0])], LMBDA)
-  if model.kind == "image":
-    waking.wake(model, material.batch(model, [1])[0])
+  side = max(model.downsampling_factor, 64)
+  waking.wake(model, material.seen(model, side, side, seed=1))
   return model
 
 
@@ -241,7 +241,7 @@ def all_variables_are_saved(model):
       id(v) for v in weights.variables_by_path(model, training_only=True).values()}
 
 
-@check
+@common
 def training_noise_depends_on_seed_step_and_sample(model):
   x = material.seen(model, 64, 64)
 

@@ -11,15 +11,15 @@ import tensorflow as tf
 _FEW = 8
 
 
-def wake(model, image, spread=3.0):
+def wake(model, x, spread=3.0):
   """Scales the last layers of the transforms that make latents, in their order.
 
   A transform is a layer whose name ends with "analysis_transform". One that says
   something already, such as one that was made from data, is left alone.
 
   Args:
-    model: built `CompressionModel`.
-    image: uint8 (H, W, 3).
+    model: built `Model`.
+    x: a batch as `call` sees it.
     spread: standard deviation that a latent shall have.
   """
   networks = [
@@ -29,7 +29,7 @@ def wake(model, image, spread=3.0):
   try:
     for network in networks:
       network.call = _woken(network, network.call, spread)
-    model(model.to_batch(image))
+    model(x)
   finally:
     for network in networks:
       network.__dict__.pop("call", None)
