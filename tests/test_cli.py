@@ -1,12 +1,10 @@
 """The command line as its users meet it: codes, words, files."""
 
-import ast
 import contextlib
 import io
 import json
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -204,31 +202,6 @@ def test_usage_errors(tmp_path, monkeypatch, words, reason):
   pathlib.Path("setup.cfg").write_text("")
   fails(1, reason, *words)
   assert os.listdir() == ["setup.cfg"]
-
-
-def raised_texts():
-  """Yields (file, text) of what the library raises, outside the command line."""
-  root = pathlib.Path(cli.__file__).parents[1]
-  for path in root.rglob("*.py"):
-    # Of the runner, which is a program, the command line is its own.
-    if path.parent.name == "cli" or path.name == "run_bundle.py":
-      continue
-    for node in ast.walk(ast.parse(path.read_text())):
-      if isinstance(node, ast.Raise):
-        for part in ast.walk(node):
-          if isinstance(part, ast.Constant) and isinstance(part.value, str):
-            yield path, part.value
-          elif isinstance(part, ast.keyword) and part.arg == "argument":
-            yield path, f"argument={part.value.value}"
-
-
-def test_the_library_names_arguments_and_the_command_line_its_flags():
-  named = set()
-  for path, text in raised_texts():
-    assert not re.search(r"(^|\s)--\w", text), f"{path}: {text}"
-    if text.startswith("argument="):
-      named.add(text.removeprefix("argument="))
-  assert named == set(cli.HINTS)
 
 
 def test_help_exits_with_zero():

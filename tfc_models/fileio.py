@@ -1,7 +1,9 @@
 """Files that are written as a whole or not at all."""
 
 import contextlib
+import csv
 import errno
+import io
 import json
 import os
 import secrets
@@ -71,6 +73,22 @@ def write_text(path, text):
   """
   write_atomically(
       path, text.encode("utf-8", "surrogateescape"), overwrite=True)
+
+
+def write_csv(path, fields, rows):
+  """Puts a table at `path`, replacing what was there.
+
+  Args:
+    path: of the file.
+    fields: names of the columns.
+    rows: dicts; what is no field is left out.
+  """
+  text = io.StringIO()
+  writer = csv.DictWriter(
+      text, fields, extrasaction="ignore", lineterminator="\n")
+  writer.writeheader()
+  writer.writerows(rows)
+  write_text(path, text.getvalue())
 
 
 def find_files(folder, extensions, recursive=True):

@@ -2,9 +2,9 @@
 
 import inspect
 
-from tests.conformance import graphs, latents, suite
+from tests.conformance import graphs, iterations, latents, suite
 
-assert graphs and latents, "importing them adds their checks"
+assert graphs and iterations and latents, "importing them adds their checks"
 # After those of all kinds are known.
 from tests.conformance import suite_editor, suite_video  # noqa: E402, I001
 

@@ -1,14 +1,12 @@
 """From the records of an evaluation to averages, curves, deltas, and a page."""
 
-import csv
-import io
 import json
 import os
 
 from tfc_models.errors import UsageError
 from tfc_models.evaluation import published
 from tfc_models.evaluation.curves import METRICS, Curve, NoDelta, delta, to_db
-from tfc_models.fileio import write_json, write_text
+from tfc_models.fileio import write_csv, write_json, write_text
 
 SUMMARY_FILE = "summary.json"
 AVERAGES_FILE = "averages.csv"
@@ -183,9 +181,9 @@ class Report:
         "failures": [str(failure) for failure in failures],
         "tools": self._tools(), **{
             name: self.store.run[name] for name in ("images", "machine")}})
-    _write_csv(os.path.join(folder, AVERAGES_FILE), _AVERAGE_FIELDS,
+    write_csv(os.path.join(folder, AVERAGES_FILE), _AVERAGE_FIELDS,
                self.averages)
-    _write_csv(os.path.join(folder, DELTAS_FILE), _DELTA_FIELDS, self.deltas)
+    write_csv(os.path.join(folder, DELTAS_FILE), _DELTA_FIELDS, self.deltas)
     write_text(os.path.join(folder, PAGE_FILE), self.page(failures))
 
   def _tools(self):
@@ -291,12 +289,3 @@ def _figure(value, digits):
 def _some(names):
   names = list(names)
   return ", ".join(names if len(names) <= 4 else [*names[:2], "...", names[-1]])
-
-
-def _write_csv(path, fields, rows):
-  buffer = io.StringIO()
-  writer = csv.DictWriter(
-      buffer, fields, extrasaction="ignore", lineterminator="\n")
-  writer.writeheader()
-  writer.writerows(rows)
-  write_text(path, buffer.getvalue())

@@ -6,19 +6,17 @@
 - records.csv: the same records as a table, for people and spreadsheets.
 """
 
-import csv
 import hashlib
-import io
 import json
 import os
 
 from tfc_models.errors import UsageError
 from tfc_models.fileio import (
-    read_bytes,
-    read_json,
-    write_atomically,
-    write_json,
-    write_text,
+  read_bytes,
+  read_json,
+  write_atomically,
+  write_csv,
+  write_json,
 )
 
 RECORDS_FILE = "records.jsonl"
@@ -128,11 +126,7 @@ class Store:
       return
     self._file.close()
     self._file = None
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(self.records())
-    write_text(os.path.join(self.folder, CSV_FILE), buffer.getvalue())
+    write_csv(os.path.join(self.folder, CSV_FILE), FIELDS, self.records())
 
   def _read(self):
     """Reads all whole lines; a torn last one is removed from the file."""
