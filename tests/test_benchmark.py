@@ -61,6 +61,7 @@ def test_an_environment_without_compressai_is_named():
     peers.CompressAI("/no/python", **request)
 
 
+@pytest.mark.slow
 def test_the_verb_prints_a_table_and_writes_json(tmp_path):
   path = tmp_path / "figures.json"
   done = subprocess.run(

@@ -174,6 +174,7 @@ def test_several_steps_a_call_and_averages_end_the_same(photos, tmp_path):
     np.testing.assert_allclose(value, states[1][name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_bundle_goes_on_from_a_checkpoint(photos, tmp_path):
   parts = recipe("tfcm_base", photos, steps=4)
   run = Run(str(tmp_path / "dir"), *parts)

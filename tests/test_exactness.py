@@ -108,11 +108,17 @@ def test_weights_in_single_precision_say_the_same(
 
 
 @pytest.mark.parametrize("options, environment", [
-    ([], {"TF_ENABLE_ONEDNN_OPTS": "0"}),
-    ([], {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}),
-    (["xla"], {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"}),
-    (["float64"], {}),
-], ids=["no oneDNN", "one thread", "XLA", "float64"])
+    pytest.param(
+        [], {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_NUM_INTRAOP_THREADS": "1",
+             "TF_NUM_INTEROP_THREADS": "1"}, id="no oneDNN, one thread"),
+    pytest.param(
+        [], {"TF_ENABLE_ONEDNN_OPTS": "0"}, id="no oneDNN",
+        marks=pytest.mark.slow),
+    pytest.param(
+        ["xla"], {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"},
+        id="XLA", marks=pytest.mark.slow),
+    pytest.param(["float64"], {}, id="float64"),
+])
 def test_indexes_and_symbols_are_equal_in(
     options, environment, streams, expected):
   assert seen(streams, *options, **environment) == expected

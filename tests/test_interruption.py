@@ -62,6 +62,7 @@ def undisturbed(tmp_path_factory):
   return folder / "images", folder / "out"
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("interruption")
 @pytest.mark.parametrize(
     "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])

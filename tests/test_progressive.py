@@ -105,6 +105,7 @@ def test_files_without_iterations_refuse_them(photo, tiny_weights):
         "--iterations", 1)
 
 
+@pytest.mark.slow
 def test_iterations_are_the_points_of_a_curve(progressive, photo, tmp_path):
   (family,) = lineup.parse([f"mine={progressive}"])
   assert family.settings == (1, 2, 3)

@@ -97,6 +97,7 @@ def test_flags_take_bytes_only_where_some_are_true():
   assert not len(read_flags(b"", 0))
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_tiles_and_raw_bits(tmp_path):
   codec, image, psnr = adaptive()
   weights.save(codec.model, tmp_path / "model.npz")

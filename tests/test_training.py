@@ -90,6 +90,7 @@ def test_an_interrupted_training_ends_like_an_undisturbed_one(
   assert np.any(arrays(resumed)["scale"] != early["scale"])
 
 
+@pytest.mark.slow
 def test_sigkill_in_the_middle_resumes_to_a_working_model(photos, tmp_path):
   train_dir = tmp_path / "run"
   command = [
@@ -121,6 +122,7 @@ def test_sigkill_in_the_middle_resumes_to_a_working_model(photos, tmp_path):
       "steps"] == 20
 
 
+@pytest.mark.slow
 def test_another_lmbda_starts_from_given_weights(photos, trained, tmp_path):
   second = training.train(
       str(tmp_path),

@@ -41,6 +41,7 @@ def places(tmp_path):
   return tmp_path
 
 
+@pytest.mark.slow
 def test_a_plan_becomes_weights_figures_table_and_streams(
     places, monkeypatch, capsys):
   photos = str(places / "photos")

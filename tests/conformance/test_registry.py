@@ -13,10 +13,16 @@ from tfc_models.modeling.training_step import DISTORTIONS
 assert models, "importing the package registers the models"
 NAMES = registry.names("image")
 
-# Checks that trace or take many steps: once for each kind of model, unless all run.
+# Checks that trace, take many steps, or ask what code says that models share: once for
+# each kind of model, unless all run.
 LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
         "ms_ssim_is_trained_towards_too",
-        "encoder_and_decoder_are_one_graph_each_for_all_sizes"}
+        "encoder_and_decoder_are_one_graph_each_for_all_sizes",
+        "eager_and_graph_agree", "a_batch_gives_what_its_images_give",
+        "training_noise_depends_on_seed_step_and_sample",
+        "the_last_progressive_image_is_the_decoded_one",
+        "a_progressive_encoder_stops_at_its_target",
+        "a_progressive_file_may_end_after_any_iteration"}
 
 
 def marks(name, check):
