@@ -66,13 +66,9 @@ def losses_here(bundle, tmp_path, steps):
   return losses
 
 
-# The others hold no operation that these lack; one of them at each change.
-KINDS = [
-    pytest.param(name, marks=[] if name == "tfcm-base" else [pytest.mark.slow])
-    for name in kinds.leading()]
-
-
-@pytest.mark.parametrize("name", KINDS)
+# The others hold no operation that these lack.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", kinds.leading())
 def test_a_bundle_trains_as_tensorflow_does_and_comes_back(
     name, photos, tmp_path):
   parts = recipe(name.replace("-", "_"), photos, average=0.9)

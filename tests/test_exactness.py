@@ -117,7 +117,7 @@ def test_weights_in_single_precision_say_the_same(
     pytest.param(
         ["xla"], {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"},
         id="XLA", marks=pytest.mark.slow),
-    pytest.param(["float64"], {}, id="float64"),
+    pytest.param(["float64"], {}, id="float64", marks=pytest.mark.slow),
 ])
 def test_indexes_and_symbols_are_equal_in(
     options, environment, streams, expected):

@@ -80,6 +80,7 @@ with toys.registered(gan):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_two_networks_ends_like_an_undisturbed_one(
     photos, whole, tmp_path):
   killed = subprocess.run(

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.conformance import suite
@@ -53,6 +54,7 @@ def test_kernels_of_eight_bits_are_near_and_smaller(tmp_path):
     np.testing.assert_allclose(value, got[name], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_kernel_of_fewer_taps_starts_the_middle_of_a_larger_one(tmp_path):
   arguments = configs.get("toderici2017:gru-tiny").model.arguments.to_dict()
   model = suite.fresh("toderici2017", **arguments)

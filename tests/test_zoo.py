@@ -69,6 +69,7 @@ def test_a_plan_becomes_weights_figures_table_and_streams(
   assert again[0] == 0 and again[1].count(": finished") == 2
 
 
+@pytest.mark.slow
 def test_a_progressive_model_has_one_file_and_a_curve(places):
   photos = str(places / "photos")
   (places / "plan.json").write_text(json.dumps([PROGRESSIVE]))
