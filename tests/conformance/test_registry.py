@@ -28,8 +28,8 @@ LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
 def marks(name, check):
   """Returns the marks of a check: those of a model share a process, and the model."""
   slow = check in LONG and name not in kinds.leading() or (
-      # Sixteen seconds, for what few iterations of others are made of.
-      "graph_each" in check and "progressive" in registry.get(name).capabilities)
+      # Sixteen seconds each; test_recurrent.py lets smaller ones learn and code.
+      ("graph_each" in check or "thirty_steps" in check) and "progressive" in registry.get(name).capabilities)
   return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if slow else [])]
 
 
