@@ -6,9 +6,9 @@ import functools
 import pytest
 
 from tests.conformance import checks, suite, toys
-from tests.conformance.toys import averages, editor, gains, gan, video
+from tests.conformance.toys import averages, editor, gains, gan, layers, video
 
-TOYS = (averages, gan, gains, video, editor)
+TOYS = (averages, gan, gains, layers, video, editor)
 
 
 @pytest.fixture(scope="module", autouse=True)
