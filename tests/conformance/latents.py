@@ -14,8 +14,8 @@ from tfc_models.entropy_models import (
     SymbolCodec,
     digest,
 )
+from tfc_models.ops.byte_strings import bytes_of
 
-_BYTES = [bytes([value]) for value in range(256)]
 # Of a symbol within a table.
 _MOST_BITS = 12.0
 
@@ -117,7 +117,7 @@ def _drawn(leaf, y, params):
   seed = tf.stack([tf.size(y), tf.reduce_sum(tf.cast(y >= 0.0, tf.int32))])
   numbers = tf.random.stateless_uniform(
       [8 * tf.size(y) + 64], seed, 0, 256, tf.int32)
-  strings = tf.strings.reduce_join(tf.gather(_BYTES, numbers))[None]
+  strings = tf.strings.reduce_join(bytes_of(numbers))[None]
 
   @tf.function(autograph=False)
   def decode():  # Eagerly, it would refuse symbols that no encoder writes.

@@ -13,12 +13,11 @@ import zlib
 import tensorflow as tf
 
 from tfc_models.errors import BitstreamError, DesyncError
+from tfc_models.ops.byte_strings import bytes_of
 from tfc_models.ops.checks import require
 from tfc_models.ops.crc import crc32
 
 SIZE = 2  # Bytes.
-
-_BYTES = [bytes([value]) for value in range(256)]
 
 
 def append(strings, indexes):
@@ -30,7 +29,7 @@ def append(strings, indexes):
   """
   digests = _digests(indexes)
   return tf.strings.join([
-      strings, *(tf.gather(_BYTES, part) for part in (digests % 256, digests // 256))])
+      strings, bytes_of(digests % 256), bytes_of(digests // 256)])
 
 
 def split(strings):

@@ -4,9 +4,8 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from tfc_models.errors import BitstreamError
+from tfc_models.ops.byte_strings import bytes_of
 from tfc_models.ops.checks import require
-
-_BYTES = [bytes([value]) for value in range(256)]
 
 
 def write_flags(flags):
@@ -21,7 +20,7 @@ def write_flags(flags):
   handle = tfc.create_range_encoder([], _cdf(share))
   handle = tfc.entropy_encode_index(handle, tf.zeros_like(flags), flags)
   string = tf.strings.join([
-      tf.gather(_BYTES, share), tfc.entropy_encode_finalize(handle)])
+      bytes_of(share), tfc.entropy_encode_finalize(handle)])
   return tf.where(tf.reduce_any(flags > 0), string, "")
 
 

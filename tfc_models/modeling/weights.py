@@ -122,17 +122,6 @@ def load(path):
   return model, info
 
 
-def assign_file(model, path):
-  """Sets the variables of a built `model` from a file; returns the file's info.
-
-  Raises:
-    UsageError: if the file is damaged, or its structure is another.
-  """
-  info, arrays = _read(path)
-  _assign(model, path, info, arrays)
-  return info
-
-
 def _assign(model, path, info, arrays):
   variables = variables_by_path(model)
   if variables.keys() != arrays.keys() or not all(
