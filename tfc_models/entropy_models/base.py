@@ -3,6 +3,7 @@
 import abc
 from typing import NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 
 from tfc_models.entropy_models.reading import StringReader, SymbolReader
@@ -119,6 +120,19 @@ class LatentCodec(tf.Module, abc.ABC):
   def from_symbols(self, symbols, shape, params=None) -> tf.Tensor:
     """Returns y_hat of the symbols of each `Coded`; otherwise as of `decode`."""
     return self.decode(SymbolReader(symbols), shape, params)
+
+  def prepare(self, y: np.ndarray) -> None:
+    """Starts from what a latent looks like; by default as it is.
+
+    Args:
+      y: (B, H, W, C) float32 latents of patches, before any training.
+    """
+
+  def rescale(self, factor: float) -> None:
+    """Readies a trained codec for latents that are `factor` times as large.
+
+    By default it stays as it is, and training has to find its way.
+    """
 
   @abc.abstractmethod
   def fix_tables(self) -> None:

@@ -20,13 +20,17 @@ class HyperpriorCodec(LatentCodec):
     depth: channels of z.
     to_params: from outputs to the params of `y_codec`; by default as they are.
     factor: how much smaller z is a side.
+    start: sets the networks before training: an object with `prepare(y)` and
+      `rescale(factor)`, such as `models.families.AnalyticHyperprior`; None leaves
+      them as they are.
 
   Source: Balle, Minnen, Singh, Hwang, Johnston, ICLR 2018, arXiv:1802.01436,
     section 3.
   """
 
   def __init__(self, analysis, synthesis, z_codec: LatentCodec,
-               y_codec: LatentCodec, depth: int, to_params=None, factor: int = 4):
+               y_codec: LatentCodec, depth: int, to_params=None, factor: int = 4,
+               start=None):
     super().__init__(f"{y_codec.name}_hyperprior", y_codec.reconstruction)
     self.analysis = analysis
     self.synthesis = synthesis
@@ -35,6 +39,7 @@ class HyperpriorCodec(LatentCodec):
     self.depth = depth
     self.to_params = to_params
     self.factor = factor
+    self.start = start
 
   def leaves(self):
     return [*self.z_codec.leaves(), *self.y_codec.leaves()]
@@ -73,6 +78,15 @@ class HyperpriorCodec(LatentCodec):
     z_hat = self.z_codec.decode(
         reader, (height // self.factor, width // self.factor, self.depth))
     return self.y_codec.decode(reader, shape, self.params_of(z_hat))
+
+  def prepare(self, y):
+    if self.start:
+      self.start.prepare(y)
+    self.z_codec.prepare(self.analyze(tf.constant(y)).numpy())
+
+  def rescale(self, factor):
+    if self.start:
+      self.start.rescale(factor)
 
   def fix_tables(self):
     """Does nothing: the codecs inside have the tables."""

@@ -91,6 +91,11 @@ class _Exact:
     total = self._convolve(tf.cast(x, CARRIER), tf.cast(kernel, CARRIER))
     return self._finish(tf.cast(total, tf.float32), bias, self._factor())
 
+  @property
+  def slope(self):
+    """What a negative value is multiplied by."""
+    return 2.0**-_SLOPE_BITS if self.kind == "leaky" else 1.0
+
   def _factor(self):
     """Returns what takes sums of products to outputs, (filters,)."""
     return power_of_two(self.out_bits - self.in_bits - self.kernel_bits)

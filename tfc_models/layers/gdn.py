@@ -28,3 +28,16 @@ class GDN(tfc.GDN):
     pool = tf.nn.conv2d(tf.square(x), gamma, 1, "VALID")
     pool = tf.nn.bias_add(pool, self.beta)
     return x * (tf.sqrt(pool) if self.inverse else tf.math.rsqrt(pool))
+
+  def assign(self, beta, gamma):
+    """Sets the parameters of a layer that is built.
+
+    Args:
+      beta: (C,), at least 1e-6.
+      gamma: (C, C), not negative; entry (j, i) is gamma_ij.
+    """
+    for parameter, value in (
+        (self.beta_parameter, beta), (self.gamma_parameter, gamma)):
+      # The variables are square roots, see `tfc.GDNParameter`.
+      parameter.variable.assign(tf.sqrt(
+          tf.cast(value, tf.float32) + parameter.offset**2))

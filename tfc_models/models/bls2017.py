@@ -27,7 +27,7 @@ class BLS2017(TransformModel):
     super().__init__(
         gdn_conv.analysis([num_filters] * 3, [9, 5, 5], [4, 2, 2]),
         gdn_conv.synthesis([num_filters] * 2 + [3], [5, 5, 9], [2, 2, 4]),
-        FactorizedCodec(num_filters, name="y"), 16, num_filters)
+        FactorizedCodec(num_filters, name="y"), 16, num_filters, gdn_conv)
 
 
 @registry.register("bmshj2018-factorized")
@@ -48,4 +48,4 @@ class BMSHJ2018Factorized(TransformModel):
     super().__init__(
         gdn_conv.analysis_5x5(num_filters, latent_depth),
         gdn_conv.synthesis_5x5(num_filters),
-        FactorizedCodec(latent_depth, name="y"), 16, latent_depth)
+        FactorizedCodec(latent_depth, name="y"), 16, latent_depth, gdn_conv)

@@ -13,6 +13,7 @@ from tfc_models.entropy_models import (
     integer_bits,
     params_from_integers,
 )
+from tfc_models.models.families.analytic_hyperprior import AnalyticHyperprior
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.transforms import gdn_conv, hyper
 
@@ -40,14 +41,15 @@ class ScaleHyperprior(TransformModel):
 
   def __init__(self, *, num_filters=128, latent_depth=192, exact=True):
     hyper_analysis = hyper.analysis(num_filters)
+    hyper_synthesis = hyper.synthesis(
+        (num_filters, num_filters), integer_bits(latent_depth, means=False),
+        SYMBOL_LIMIT, exact)
     codec = HyperpriorCodec(
-        lambda y: hyper_analysis(tf.abs(y)),
-        hyper.synthesis(
-            (num_filters, num_filters), integer_bits(latent_depth, means=False),
-            SYMBOL_LIMIT, exact),
+        lambda y: hyper_analysis(tf.abs(y)), hyper_synthesis,
         FactorizedCodec(num_filters), GaussianCodec(), num_filters,
-        functools.partial(params_from_integers, means=False))
+        functools.partial(params_from_integers, means=False),
+        start=AnalyticHyperprior(hyper_analysis, hyper_synthesis, magnitudes=True))
     super().__init__(
         gdn_conv.analysis_5x5(num_filters, latent_depth),
-        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth)
+        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth, gdn_conv)
     self.hyper_analysis_transform = hyper_analysis

@@ -12,6 +12,7 @@ from tfc_models.entropy_models import (
     integer_bits,
     params_from_integers,
 )
+from tfc_models.models.families.analytic_hyperprior import AnalyticHyperprior
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.transforms import context, gdn_conv, hyper
 
@@ -45,17 +46,18 @@ class MeanScaleHyperprior(TransformModel):
 
   def __init__(self, *, num_filters=128, latent_depth=192, exact=True,
                fixed_grid=False):
+    hyper_analysis = hyper.analysis(num_filters, activation="leaky_relu")
+    hyper_synthesis = hyper.synthesis(
+        (latent_depth, latent_depth * 3 // 2),
+        integer_bits(latent_depth, means=True), SYMBOL_LIMIT, exact)
     codec = HyperpriorCodec(
-        hyper.analysis(num_filters, activation="leaky_relu"),
-        hyper.synthesis(
-            (latent_depth, latent_depth * 3 // 2),
-            integer_bits(latent_depth, means=True), SYMBOL_LIMIT, exact),
-        FactorizedCodec(num_filters),
+        hyper_analysis, hyper_synthesis, FactorizedCodec(num_filters),
         GaussianCodec(reconstruction="round", fixed_grid=fixed_grid),
-        num_filters, _to_params)
+        num_filters, _to_params,
+        start=AnalyticHyperprior(hyper_analysis, hyper_synthesis))
     super().__init__(
         gdn_conv.analysis_5x5(num_filters, latent_depth),
-        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth)
+        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth, gdn_conv)
 
 
 @registry.register("mbt2018")
@@ -89,17 +91,18 @@ class JointHyperprior(TransformModel):
         latent_depth, integer_bits(latent_depth, means=True), context_size=5,
         context_width=2 * latent_depth,
         widths=(latent_depth * 10 // 3, latent_depth * 8 // 3), exact=exact)
+    hyper_analysis = hyper.analysis(num_filters, activation="leaky_relu")
+    hyper_synthesis = hyper.synthesis(
+        (latent_depth, latent_depth * 3 // 2), [4] * (2 * latent_depth),
+        SYMBOL_LIMIT, exact, activation="clip")
     codec = HyperpriorCodec(
-        hyper.analysis(num_filters, activation="leaky_relu"),
-        hyper.synthesis(
-            (latent_depth, latent_depth * 3 // 2), [4] * (2 * latent_depth),
-            SYMBOL_LIMIT, exact, activation="clip"),
-        FactorizedCodec(num_filters),
+        hyper_analysis, hyper_synthesis, FactorizedCodec(num_filters),
         AutoregressiveCodec(
             GaussianCodec(reconstruction="round", fixed_grid=fixed_grid), network,
             _to_params),
-        num_filters)
+        num_filters,
+        start=AnalyticHyperprior(hyper_analysis, hyper_synthesis, context=network))
     super().__init__(
         gdn_conv.analysis_5x5(num_filters, latent_depth),
-        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth)
+        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth, gdn_conv)
     self.context_network = network

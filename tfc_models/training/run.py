@@ -1,6 +1,7 @@
 """A training directory, and all that is needed to go on in it."""
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import registry
+from tfc_models.configs.common import LMBDAS
 from tfc_models.datasets import sources, video
 from tfc_models.errors import UsageError
 from tfc_models.fileio import (
@@ -215,7 +217,7 @@ class Run:
     if not self.options.init:
       self.model.prepare(
           self.batches(0, PREPARE_BATCHES).as_numpy_iterator(),
-          self.options.lmbda)
+          mse_weight(self.options.distortion, self.options.lmbda))
       return
     path, _ = loader.find_by_name(self.options.init)
     info = weights.warm_start(self.model, path)
@@ -242,6 +244,18 @@ def _optimizer(options):
   return tf.keras.optimizers.Adam(
       options.learning_rate, beta_1=options.beta_1, beta_2=options.beta_2,
       epsilon=options.epsilon, global_clipnorm=options.clip_norm or None)
+
+
+def mse_weight(distortion, lmbda):
+  """Returns the lmbda of a mean square error that leads to about the same rate."""
+  if distortion == "ms-ssim":
+    known = LMBDAS["ms-ssim"], LMBDAS["mse"]
+    ratio = np.interp(np.log(lmbda), np.log(known[0]), np.divide(*known))
+    return lmbda / ratio
+  if distortion in ("mae", "ssim-mae"):
+    # The step d that minimises 3 (const - log2 d) + lmbda d / 4, see `prepare`.
+    return lmbda**2 * math.log(2.0) / 8.0
+  return lmbda
 
 
 def versions():

@@ -1,10 +1,16 @@
 """From what has been decoded, and side information, to params of the next sites."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfc_models.layers import ACTIVATION_LIMIT, ExactContextConv2D, ExactConv2D
 from tfc_models.ops import quantize, wavefront
 from tfc_models.transforms.causal import CausalNetwork
+
+# What training is left to shape starts so much smaller.
+_QUIET = 0.5
+# Half of what an activation can be, in units of the real network.
+_LIFT = 8.0
 
 # The context sees y_hat in units of 1/8, clipped to what 8 bits hold: +-31.9.
 _CONTEXT_BITS = 3
@@ -65,6 +71,32 @@ class ContextNetwork(CausalNetwork):
     for layer, more in zip(self.entropy_parameters, weights[1:]):
       x = layer.at_sites(x, more)
     return x, memory
+
+  def pass_side_on(self):
+    """Makes the outputs those of the side information, as far as units suffice.
+
+    The synthesis before it then predicts params by itself, and the context adds
+    nothing until training lets it. What is left of the layers starts at random.
+    """
+    *hidden, last = self.entropy_parameters
+    count = min(last.filters, *(layer.filters for layer in hidden))
+    for layer in self.entropy_parameters:
+      kernel, bias = _QUIET * layer.kernel.numpy(), np.zeros(layer.filters)
+      kernel[..., :count] = 0.0
+      kernel[:, :, range(count), range(count)] = 1.0 / layer.scale
+      # Means have both signs: lifted, the rectifiers let them through.
+      means = slice(self.depth, count)
+      if layer is hidden[0]:
+        bias[means] = _LIFT
+      if layer is last:
+        bias[means] = -_LIFT
+      layer.kernel.assign(kernel)
+      layer.bias.assign(bias)
+      layer.fix_tables()
+
+  def rescale_input(self, factor):
+    """Makes of the context of y_hat that of `factor` times y_hat."""
+    self.context.kernel.assign(self.context.kernel / factor)
 
   def _fixed(self, y_hat):
     y_hat *= 2.0**_CONTEXT_BITS

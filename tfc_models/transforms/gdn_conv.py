@@ -1,9 +1,16 @@
 """Convolutions with generalized divisive normalization (GDN)."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfc_models.layers import GDN, Conv2DTranspose
 from tfc_models.ops.graph import Graph
+from tfc_models.ops.klt import hierarchical_klt
+
+# What all gammas of a GDN that starts near the identity add up to, for channels of
+# unit variance: it changes them by less than 3 %, yet gammas have gradients that
+# Adam sees (at their bound, 0, they have not).
+_START_GAMMA = 0.064
 
 
 def analysis(widths, kernels, strides, name="analysis_transform"):
@@ -37,6 +44,76 @@ def analysis_5x5(num_filters, latent_depth):
 def synthesis_5x5(num_filters):
   """Returns the inverse of `analysis_5x5`, to three channels."""
   return synthesis([num_filters] * 3 + [3], [5] * 4, [2] * 4)
+
+
+def start(analysis, synthesis, patches, step):
+  """Makes both a transform that classical codecs know, for training to start from.
+
+  A KLT of blocks of blocks (`ops.klt`), one level a convolution, whose coefficients
+  are counted in quantiser steps; between the levels they have at most unit variance,
+  and GDN is near the identity. Channels for which there is no coefficient keep the
+  kernels that lead to them, and nothing sees them yet.
+
+  Args:
+    analysis: of `analysis`, built.
+    synthesis: of `synthesis`, likewise.
+    patches: (B, H, W, 3) uint8, sides multiples of the product of the strides.
+    step: of the quantiser, on the 0..255 scale.
+  """
+  down, up = _convolutions(analysis), _convolutions(synthesis)[::-1]
+  samples = patches.astype(np.float32)
+  colour = samples.reshape(-1, 3).mean(axis=0, dtype=np.float64)
+  levels = hierarchical_klt(
+      (samples - colour.astype(np.float32)) / np.float32(step),
+      [conv.strides[0] for conv in down], [conv.filters for conv in down])
+  before = np.full(3, step / 255.0)  # What a step counts as, by channel.
+  for conv, deconv, level in zip(down, up, levels):
+    after = 1.0 / np.sqrt(1.0 + level.deviations**2)
+    if conv is down[-1]:
+      after = np.ones_like(after)
+    ratio = after / before[:, None]
+    depth, count = ratio.shape
+    taps = _block(conv)
+    kernel, inverse = conv.kernel.numpy(), deconv.kernel.numpy()
+    kernel[..., :count] = 0.0
+    kernel[taps, taps, :depth, :count] = level.basis * ratio
+    inverse[:, :, :depth] = 0.0
+    inverse[taps, taps, :depth, :count] = level.basis / ratio
+    bias = np.zeros(conv.filters)
+    if conv is down[0]:
+      bias = -np.einsum("hwcn,c->n", kernel, colour / 255.0)
+    conv.kernel.assign(kernel)
+    conv.bias.assign(bias)
+    deconv.kernel.assign(inverse)
+    deconv.bias.assign(np.zeros(deconv.filters))
+    before = after
+  up[0].bias.assign(colour / 255.0)
+  for layer in (*analysis.layers, *synthesis.layers):
+    if isinstance(layer, GDN):
+      depth = layer.beta.shape[0]
+      layer.assign(np.ones(depth), np.full([depth] * 2, _START_GAMMA / depth))
+
+
+def rescale(analysis, synthesis, factor):
+  """Multiplies y by `factor`, and x_hat by nothing."""
+  last, first = _convolutions(analysis)[-1], _convolutions(synthesis)[0]
+  last.kernel.assign(last.kernel * factor)
+  last.bias.assign(last.bias * factor)
+  first.kernel.assign(first.kernel / factor)
+
+
+def _convolutions(sequential):
+  return [layer for layer in sequential.layers if not isinstance(layer, GDN)]
+
+
+def _block(conv):
+  """Returns the taps, along an axis, of the block of samples that an output is of.
+
+  Padding "same" puts the smaller half of what a kernel overlaps before it.
+  """
+  stride = conv.strides[0]
+  first = (conv.kernel_size[0] - stride) // 2
+  return slice(first, first + stride)
 
 
 class _GraphSequential(tf.keras.Sequential):

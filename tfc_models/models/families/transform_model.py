@@ -1,8 +1,17 @@
 """One model around any latent codec: two transforms, and what codes between them."""
 
+import math
+
+import numpy as np
+
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
+from tfc_models.ops import image as image_ops
+
+# Of the images that `prepare` is given: so many pixels, in so many steps.
+_PIXELS = 2**23
+_AT_ONCE = 16
 
 
 class TransformModel(base.CompressionModel):
@@ -18,11 +27,14 @@ class TransformModel(base.CompressionModel):
     codec: `LatentCodec` of y, without params; `HyperpriorCodec` and others nest.
     factor: how much smaller y is a side than the image.
     depth: channels of y.
+    layout: module with `start` and `rescale` of the transforms, such as
+      `transforms.gdn_conv`; None if they start at random.
   """
 
   def __init__(self, analysis, synthesis, codec: LatentCodec, factor: int,
-               depth: int):
+               depth: int, layout=None):
     super().__init__()
+    self.layout = layout
     self.analysis_transform = analysis
     self.synthesis_transform = synthesis
     self.latent_codec = codec
@@ -48,6 +60,33 @@ class TransformModel(base.CompressionModel):
     shape = self.latent_shape(header, self.factor, self.depth)
     return self.synthesize(self.latent_codec.decompress(strings, shape))
 
+  def prepare(self, images, lmbda):
+    """Starts as a transform codec whose step minimises the loss at high rate.
+
+    A uniform quantiser of step d has the distortion d^2 / 12 and, per coefficient, a
+    rate of const - log2 d. With three coefficients a pixel the loss
+    3 (const - log2 d) + lmbda d^2 / 12 is least at d^2 = 18 / (lmbda ln 2).
+    """
+    if self.layout is None:
+      return
+    self.build_variables()
+    patches = first_patches(images)
+    self.layout.start(
+        self.analysis_transform, self.synthesis_transform, patches,
+        math.sqrt(18.0 / (lmbda * math.log(2.0))))
+    self.latent_codec.prepare(np.concatenate([
+        self.analyze(image_ops.to_float(some)).numpy()
+        for some in np.array_split(patches, -(-len(patches) // _AT_ONCE))]))
+
+  def adapt(self, old_lmbda, new_lmbda):
+    """Scales y as the step of `prepare` does."""
+    if self.layout is None:
+      return
+    factor = math.sqrt(new_lmbda / old_lmbda)
+    self.layout.rescale(
+        self.analysis_transform, self.synthesis_transform, factor)
+    self.latent_codec.rescale(factor)
+
   def analyze(self, x):
     """Returns y, (B, H / factor, W / factor, depth), of (B, H, W, 3) in [0, 1]."""
     return self.analysis_transform(x)
@@ -55,3 +94,14 @@ class TransformModel(base.CompressionModel):
   def synthesize(self, y_hat):
     """Returns x_hat of y_hat."""
     return self.synthesis_transform(y_hat)
+
+
+def first_patches(images):
+  """Returns uint8 patches (B, H, W, 3) of the first of an iterator of batches."""
+  found, pixels = [], 0
+  for batch in images:
+    found.append(np.asarray(batch))
+    pixels += batch[..., 0].size
+    if pixels >= _PIXELS:
+      break
+  return np.concatenate(found)

@@ -1,0 +1,52 @@
+"""The Karhunen-Loeve transform of blocks of blocks."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Below this, in the units of the samples, a coefficient counts as constant.
+_LEAST_DEVIATION = 1e-4
+
+
+class Level(NamedTuple):
+  """One level: a block of samples to its leading coefficients.
+
+  Attributes:
+    basis: (s, s, C, R), orthonormal: coefficient r is the sum of basis[..., r] times
+      the block. The transpose takes coefficients back.
+    deviations: (R,) of the coefficients, decreasing.
+  """
+
+  basis: np.ndarray
+  deviations: np.ndarray
+
+
+def hierarchical_klt(samples, strides, widths) -> list[Level]:
+  """Returns the levels of a KLT of blocks of the coefficients of the level before.
+
+  What strided convolutions can hold exactly: level l takes blocks of s_l x s_l sites
+  and keeps those coefficients that vary most, so that all together are a transform
+  of blocks as large as the product of the strides.
+
+  Args:
+    samples: (B, H, W, C) of mean zero, sides multiples of the product of `strides`.
+    strides: s_l of each level.
+    widths: the most coefficients of each level; there are no more than samples in a
+      block.
+  """
+  levels = []
+  for stride, width in zip(strides, widths):
+    batch, rows, columns, depth = samples.shape
+    blocks = samples.reshape(
+        batch, rows // stride, stride, columns // stride, stride, depth)
+    blocks = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(
+        batch, rows // stride, columns // stride, stride * stride * depth)
+    flat = blocks.reshape(-1, blocks.shape[-1]).astype(np.float64)
+    variances, basis = np.linalg.eigh(flat.T @ flat / len(flat))
+    # Largest variance first.
+    basis = basis[:, ::-1][:, :width]
+    deviations = np.sqrt(np.maximum(variances[::-1][:width], _LEAST_DEVIATION**2))
+    samples = blocks @ basis.astype(samples.dtype)
+    levels.append(Level(
+        basis.reshape(stride, stride, depth, -1), deviations))
+  return levels
