@@ -130,6 +130,10 @@ class _Exact:
         for value, factor in (kernel, bias))
     return quantize.clip_towards(kernel, -KERNEL_LIMIT, KERNEL_LIMIT), bias
 
+  def kernel_unit(self):
+    """Returns what 1 in the integer kernel stands for in `kernel`, an array."""
+    return np.ldexp(1.0 / self.scale, -self._along_filters(self.kernel_bits.numpy()))
+
   def fix_tables(self):
     """Gives each kernel as many bits as the limits of entries and sums allow.
 

@@ -1,8 +1,9 @@
 """Weight files: a model's variables by object path, with what it was made from.
 
 A file is an npz archive: one array per variable and one of JSON. Values are
-float16 unless that overflows; integers (tables) are int32. With 8 bits, kernels are
-two arrays, int8 and a scale for each of their last axis.
+float16 unless that overflows; integers (tables) are int32. Kernels of integer networks
+are two arrays, int8 and a scale for each output channel; with 8 bits the others are
+too, with a scale for each of their last axis.
 """
 
 import io
@@ -70,15 +71,17 @@ def save(model, path, bits=16, **facts):
   Args:
     model: a built model from `registry.create`.
     path: of the new file; replaced as a whole or not at all.
-    bits: 16, or 8 for kernels. Those of integer convolutions lose nothing, and
-      those of transposed ones stay as they are.
+    bits: 16, or 8 for kernels. Those of integer networks always have 8, which is
+      what they compute with.
     **facts: JSON values to keep beside the weights (lmbda, steps ...).
   """
   model.fix_tables()
   arrays = {}
   variables = variables_by_path(model)
   trainable = [variable for variable in variables.values() if variable.trainable]
-  kernels = _kernels_of_eight_bits(model, trainable) if bits == 8 else {}
+  kernels = _integer_kernels(model)
+  if bits == 8:
+    kernels = {**_kernels_of_eight_bits(trainable), **kernels}
   for name, variable in variables.items():
     if id(variable) in kernels:
       arrays[name + _CODES], arrays[name + _SCALES] = kernels[id(variable)]
@@ -213,25 +216,30 @@ def _stored(array):
   return half if np.all(np.isfinite(half)) else array.astype(np.float32)
 
 
-def _kernels_of_eight_bits(model, trainable):
+def _kernels_of_eight_bits(variables):
   """Returns a dict from id of a variable to codes, int8, and scales, float32.
 
   Codes times scales, of the last axis, are about the kernel.
   """
   found = {}
-  exact = [layer for layer in model.submodules
-           if isinstance(layer, (ExactConv2D, ExactConv2DTranspose))]
-  integers = {id(layer.kernel) for layer in exact}
-  for variable in trainable:
-    if len(variable.shape) > 1 and variable.shape.num_elements() >= (
-        _SMALLEST_KERNEL) and id(variable) not in integers:
+  for variable in variables:
+    if len(variable.shape) > 1 and variable.shape.num_elements() >= _SMALLEST_KERNEL:
       kernel = variable.numpy()
       largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
       scales = np.maximum(largest, np.finfo(np.float16).tiny) / _CODE_LIMIT
-      found[id(variable)] = np.round(kernel / scales), scales
-  for layer in exact:
-    if isinstance(layer, ExactConv2D):
-      found[id(layer.kernel)] = layer.integers()[0].numpy(), np.ldexp(
-          1.0 / layer.scale, -layer.kernel_bits.numpy())
-  return {key: (codes.astype(np.int8), scales.astype(np.float32))
-          for key, (codes, scales) in found.items()}
+      found[id(variable)] = _coded(np.round(kernel / scales), scales)
+  return found
+
+
+def _integer_kernels(model):
+  """Returns the same of the kernels of integer networks, which lose nothing."""
+  found = {}
+  for layer in model.submodules:
+    if isinstance(layer, (ExactConv2D, ExactConv2DTranspose)) and layer.exact:
+      found[id(layer.kernel)] = _coded(
+          layer.integers()[0].numpy(), layer.kernel_unit())
+  return found
+
+
+def _coded(codes, scales):
+  return codes.astype(np.int8), scales.astype(np.float32)

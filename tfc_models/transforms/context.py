@@ -9,8 +9,6 @@ from tfc_models.transforms.causal import CausalNetwork
 
 # What training is left to shape starts so much smaller.
 _QUIET = 0.5
-# Half of what an activation can be, in units of the real network.
-_LIFT = 8.0
 
 # The context sees y_hat in units of 1/8, clipped to what 8 bits hold: +-31.9.
 _CONTEXT_BITS = 3
@@ -73,25 +71,20 @@ class ContextNetwork(CausalNetwork):
     return x, memory
 
   def pass_side_on(self):
-    """Makes the outputs those of the side information, as far as units suffice.
+    """Makes the first outputs, indexes, those of the side information.
 
-    The synthesis before it then predicts params by itself, and the context adds
+    The synthesis before it then predicts scales by itself, and the context adds
     nothing until training lets it. What is left of the layers starts at random.
     """
-    *hidden, last = self.entropy_parameters
-    count = min(last.filters, *(layer.filters for layer in hidden))
     for layer in self.entropy_parameters:
-      kernel, bias = _QUIET * layer.kernel.numpy(), np.zeros(layer.filters)
-      kernel[..., :count] = 0.0
-      kernel[:, :, range(count), range(count)] = 1.0 / layer.scale
-      # Means have both signs: lifted, the rectifiers let them through.
-      means = slice(self.depth, count)
-      if layer is hidden[0]:
-        bias[means] = _LIFT
-      if layer is last:
-        bias[means] = -_LIFT
+      kernel = _QUIET * layer.kernel.numpy()
+      kernel[..., :self.depth] = 0.0
+      # Indexes are positive: rectifiers let them through.
+      kernel[0, 0, range(self.depth), range(self.depth)] = 1.0 / layer.scale
+      if layer is self.entropy_parameters[-1]:
+        kernel[..., self.depth:] = 0.0
       layer.kernel.assign(kernel)
-      layer.bias.assign(bias)
+      layer.bias.assign(np.zeros(layer.filters))
       layer.fix_tables()
 
   def rescale_input(self, factor):
