@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tests.conftest import make_image
-from tfc_models import metrics
+from tfc_models import configs, metrics, registry
 from tfc_models.errors import ImageError
 
 
@@ -150,6 +151,39 @@ def test_ms_ssim_is_that_of_tensorflow_with_gradient(height, width):
   unknown = tf.function(metrics.ms_ssim, input_signature=2 * [
       tf.TensorSpec([None, None, None, 3])])
   np.testing.assert_allclose(unknown(x, x_hat), results[0][0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: 1.0 - x,  # All structure is inverted: means below zero.
+    lambda x: tf.fill(x.shape, 0.5),  # There is none: a mean of about zero.
+    lambda x: tf.zeros(x.shape),  # Nor is there light.
+    lambda x: tf.concat([x[..., :2], 1.0 - x[..., 2:]], axis=-1)])
+def test_ms_ssim_of_no_common_structure_has_a_gradient_towards_the_image(make):
+  x = tf.constant(np.random.default_rng(0).random((2, 192, 192, 3)), tf.float32)
+  x_hat = make(x)
+  with tf.GradientTape() as tape:
+    tape.watch(x_hat)
+    value = metrics.ms_ssim(x, x_hat)
+  gradient = tape.gradient(value, x_hat).numpy()
+  assert np.isfinite(gradient).all() and 0 <= float(tf.reduce_min(value)) < 0.8
+  towards = np.sum(gradient * (x - x_hat), axis=(1, 2, 3))
+  assert np.all(towards > 0.01)
+
+
+def test_a_random_start_trains_towards_ms_ssim():
+  spec = configs.get("mbt2018_mean:tiny").model
+  tf.keras.utils.set_random_seed(0)
+  model = registry.create(spec.name, **spec.arguments)
+  model.build_variables()
+  model.compile(
+      tf.keras.optimizers.Adam(5e-3, epsilon=1e-10), lmbda=16.64,
+      distortion="ms-ssim")
+  step = tf.function(model.update)
+  image = tf.constant(make_image(192, 192)[None])
+  figures = [step(image) for _ in range(6)]
+  assert np.isfinite([one["gradient_norm"] for one in figures]).all()
+  assert figures[-1]["loss"] < figures[0]["loss"]
+  assert figures[-1]["ms_ssim"] > figures[0]["ms_ssim"]
 
 
 def test_dissimilar_mae_agrees_with_numpy_and_detaches_its_weights():

@@ -231,6 +231,7 @@ def ms_ssim_is_trained_towards_too(model):
   side = 192
   logs = model.train_step(tf.constant(make_image(side, side)[None]))
   assert 0.0 <= float(logs["ms_ssim"]) <= 1.0
+  assert np.isfinite(logs["gradient_norm"])
   # Of a progressive model it is of all stages, of others at many weights.
   if "progressive" not in model.capabilities and (
       "quality" not in model.capabilities):

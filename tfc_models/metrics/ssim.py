@@ -15,6 +15,8 @@ _TAPS = 11
 _DEVIATION = 1.5
 # Side of the blocks of `dissimilar_mae`.
 _BLOCK = 8
+# Below this mean of a scale the gradient of MS-SSIM is that at this mean.
+_SLOPE_FLOOR = 1e-4
 # (K L)^2 of the paper's equations 1 to 3, with L = 1.
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -53,7 +55,8 @@ def ms_ssim(x, x_hat):
 
   Returns:
     (B,) float, 1 for equal images: five scales, 11-tap Gaussian window of
-    standard deviation 1.5, mean over channels.
+    standard deviation 1.5, mean over channels. The gradient is finite, and leads
+    upwards, wherever a scale's mean is zero or less, see `_product`.
 
   Raises:
     ValueError: if a statically known side is too small.
@@ -65,14 +68,14 @@ def ms_ssim(x, x_hat):
     raise ValueError(
         f"MS-SSIM needs images of at least {MS_SSIM_MIN_SIZE} pixels a side, "
         f"got {x.shape[1]}x{x.shape[2]}.")
-  factors = []
-  for weight in _WEIGHTS:
-    if factors:
+  means = []
+  for _ in _WEIGHTS:
+    if means:
       x, x_hat = _halve(x), _halve(x_hat)
     luminance, structure = _compare(x, x_hat)
-    factors.append(_mean(structure) ** weight)
-  factors[-1] = _mean(luminance * structure) ** _WEIGHTS[-1]
-  return tf.reduce_mean(tf.reduce_prod(tf.stack(factors), axis=0), axis=-1)
+    means.append(tf.reduce_mean(structure, axis=(1, 2)))
+  means[-1] = tf.reduce_mean(luminance * structure, axis=(1, 2))
+  return tf.reduce_mean(_product(tf.stack(means)), axis=-1)
 
 
 def dissimilar_mae(x, x_hat):
@@ -103,9 +106,31 @@ def dissimilar_mae(x, x_hat):
   return tf.reduce_mean(tf.stop_gradient(weights) * error, axis=(1, 2, 3))
 
 
-def _mean(value):
-  """Returns the mean over pixels, (B, C); not below zero, for the power."""
-  return tf.nn.relu(tf.reduce_mean(value, axis=(1, 2)))
+@tf.custom_gradient
+def _product(means):
+  """Returns the product over scales of their means to the power of their weights.
+
+  A mean below zero counts as zero. There the power has no slope, or an endless one,
+  and the product none in the other scales, though that is where training starts:
+  a picture of random weights has nothing in common with the original. So the
+  gradient is that of means of at least `_SLOPE_FLOOR`; above it, the true one.
+
+  Args:
+    means: (5, B, C) float.
+
+  Returns:
+    (B, C) float.
+  """
+  weights = tf.reshape(tf.constant(_WEIGHTS, means.dtype), [-1, 1, 1])
+
+  def product(values):
+    return tf.reduce_prod(values ** weights, axis=0)
+
+  def gradient(grad):
+    raised = tf.maximum(means, _SLOPE_FLOOR)
+    return grad * product(raised) * weights / raised
+
+  return product(tf.nn.relu(means)), gradient
 
 
 def _blur(x):
