@@ -100,14 +100,50 @@ def test_outliers_escape_and_come_back(gaussian):
 def test_gaussian_bits_agree_with_tfc():
   rng = np.random.default_rng(0)
   scale = np.exp(rng.uniform(np.log(SCALE_MIN), np.log(SCALE_MAX), 1000))
-  y = rng.normal(0, 3, 1000) * scale
+  y = rng.normal(0, 8, 1000) * scale
   ours = gaussian_module._bits(
       tf.constant(y, tf.float32), tf.constant(scale, tf.float32))
   prior = tfc.NoisyNormal(
       loc=tf.zeros(1000), scale=tf.constant(scale, tf.float32))
   theirs = prior.log_prob(tf.constant(y, tf.float32)) / -np.log(2.0)
-  floor = -np.log2(1e-9)
-  np.testing.assert_allclose(ours, np.minimum(theirs, floor), rtol=2e-3, atol=2e-3)
+  np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-3)
+  assert np.max(theirs) > 200
+
+
+def slopes(bits, residual, scale):
+  with tf.GradientTape() as tape:
+    tape.watch([residual, scale])
+    value = bits(residual, scale)
+  return tape.gradient(value, [residual, scale])
+
+
+def test_far_from_its_scale_a_latent_has_the_gradient_of_tfc():
+  residual, scale = (value.ravel() for value in np.meshgrid(
+      [-1e4, -40.0, -2.2, 1.3, 9.0, 300.0], [0.11, 0.5, 4.0, 30.0]))
+  residual, scale = (tf.constant(v, tf.float32) for v in (residual, scale))
+  found = slopes(gaussian_module._bits, residual, scale)
+  compiled = tf.function(
+      lambda *args: slopes(gaussian_module._bits, *args), jit_compile=True)
+  expected = slopes(
+      lambda y, s: tfc.NoisyNormal(
+          loc=tf.zeros_like(y), scale=s).log_prob(y) / -np.log(2.0),
+      residual, scale)
+  for one, fast, other in zip(found, compiled(residual, scale), expected):
+    np.testing.assert_allclose(one, other, rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(one, fast, rtol=2e-3, atol=1e-4)
+    assert np.all(np.abs(one) > 1e-6)
+
+
+@pytest.mark.parametrize("index", [0, 10, 18, 30, 63])
+def test_symbols_beyond_the_tables_are_estimated_near_what_they_take(
+    gaussian, index):
+  end = int(-gaussian.tables.cdf_offset[index])
+  for beyond in (1, 2, 8, 64, 1000):
+    y = tf.fill([1, 1, 64, 1], float(end + beyond))
+    params = GaussianParams(tf.fill(y.shape, float(index)))
+    estimate = float(gaussian(y, params)[1]["y"][0]) / 64
+    coded = len(gaussian.compress(y, params)[0][0].numpy()[0]) / 8
+    assert abs(estimate - coded) < 8 and estimate < 1.35 * coded, (beyond, coded)
 
 
 def test_scale_table_is_that_of_the_literature():

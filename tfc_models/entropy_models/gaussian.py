@@ -16,8 +16,14 @@ SCALE_MIN = 0.11
 SCALE_MAX = 256.0
 
 _LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (NUM_SCALES - 1)
-# Keeps -log2 finite; costs at most 30 bits where the Gaussian says more.
+# Less likely residuals are priced by their logarithm, see `_tail_bits`; they lie
+# at least so many standard deviations from the nearest end of their box.
 _LIKELIHOOD_FLOOR = 1e-9
+_TAIL = 5.0
+# Terms of the continued fraction: seven digits from `_TAIL` on.
+_TERMS = 8
+# Within tables `_bits` says less than so much at so many deviations.
+_EDGE_BITS, _EDGE = 21.0, 4.0
 # int32 symbols with room for the tables' offsets, whatever a network outputs.
 _SYMBOL_LIMIT = 2.0**20
 # Symbols beyond are rounded like this one when rate counts; they are rare.
@@ -116,16 +122,17 @@ class GaussianCodec(SymbolCodec):
       y_hat, residual = self.quantize(y, params)
       if self.fixed_grid:
         residual -= self._fractions(loc) / _FRACTIONS
-      indexes = self._scale_indexes(params)
+      scale = scale_from_index(tf.cast(self._scale_indexes(params), tf.float32))
+      return y_hat, tf.minimum(
+          _bits(residual, scale), _escape_bits(residual, scale))
+    y_tilde = self.noisy(y, noise)
+    if self.reconstruction == "noise":
+      y_hat = y_tilde
     else:
-      y_tilde = self.noisy(y, noise)
-      if self.reconstruction == "noise":
-        y_hat = y_tilde
-      else:
-        y_hat = y + tf.stop_gradient(self.quantize(y, params)[0] - y)
-      residual = y_tilde if loc is None else y_tilde - loc
-      indexes = quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0)
-    return y_hat, _bits(residual, scale_from_index(tf.cast(indexes, tf.float32)))
+      y_hat = y + tf.stop_gradient(self.quantize(y, params)[0] - y)
+    residual = y_tilde if loc is None else y_tilde - loc
+    indexes = quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0)
+    return y_hat, _bits(residual, scale_from_index(indexes))
 
   def fix_tables(self):
     self.tables.build(lambda: tfc.ContinuousIndexedEntropyModel(
@@ -199,15 +206,56 @@ def _bits(residual, scale):
   """Returns -log2 of the mass of [residual - 1/2, residual + 1/2].
 
   By symmetry evaluated on the negative side, where the difference of two
-  normal distribution functions keeps its digits.
+  normal distribution functions keeps its digits, until these run out.
   """
   distance = tf.abs(residual)
   factor = -math.sqrt(0.5) / scale
   upper = tf.math.erfc((0.5 - distance) * factor)
   lower = tf.math.erfc((-0.5 - distance) * factor)
   likelihood = 0.5 * (upper - lower)
-  likelihood = quantize.clip_towards(likelihood, _LIKELIHOOD_FLOOR, None)
-  return tf.math.log(likelihood) / -math.log(2.0)
+  near = tf.math.log(
+      tf.maximum(likelihood, _LIKELIHOOD_FLOOR)) / -math.log(2.0)
+  return tf.where(
+      likelihood < _LIKELIHOOD_FLOOR, _tail_bits(distance, scale), near)
+
+
+def _tail_bits(distance, scale):
+  """Returns the same where it is beyond what a likelihood in float32 can say.
+
+  With the density f and Mills' ratio m, the mass beyond u is f(u) m(u). Without a
+  slope here, what starts far from its scale would never come near it.
+
+  Args:
+    distance, scale: as tensors; less than `_TAIL` counts as that.
+  """
+  low = tf.maximum((distance - 0.5) / scale, _TAIL)
+  high = low + 1.0 / scale
+  # f(high) / f(low).
+  fall = tf.exp((low - high) * (0.5 * (low + high)))
+  mass = _mills(low) - fall * _mills(high)
+  nats = 0.5 * (tf.square(low) + math.log(2.0 * math.pi)) - tf.math.log(mass)
+  return nats / math.log(2.0)
+
+
+def _mills(u):
+  """Returns the normal mass beyond u over the density at u, for large u.
+
+  Source: Laplace's continued fraction, Abramowitz and Stegun, 26.2.14.
+  """
+  value = u
+  for term in range(_TERMS, 0, -1):
+    value = u + term / value
+  return 1.0 / value
+
+
+def _escape_bits(residual, scale):
+  """Returns about what a symbol takes that its table does not hold.
+
+  Two bits for each doubling of the distance from the table's end, like the coder, and
+  some more than the coder there: within tables it is `_bits` that counts.
+  """
+  beyond = tf.nn.relu(tf.abs(residual) - _EDGE * scale)
+  return _EDGE_BITS + 2.0 / math.log(2.0) * tf.math.log1p(beyond)
 
 
 def _saved_bits():
