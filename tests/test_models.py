@@ -30,10 +30,21 @@ def test_gdn_is_the_formula_of_the_paper():
   layer = gdn_conv.analysis([4, 4], [1, 1], [1, 1]).layers[1]
   inverse = gdn_conv.synthesis([4, 4], [1, 1], [1, 1]).layers[1]
   x = np.random.default_rng(0).normal(0, 2, (1, 3, 3, 4)).astype(np.float32)
-  # Initially beta = 1 and gamma = 0.1 on the diagonal.
-  norm = np.sqrt(1.0 + 0.1 * x**2)
+  # Initially beta = 1, and gamma = 0.1 on the diagonal, 0.001 elsewhere.
+  norm = np.sqrt(1.0 + 0.099 * x**2 + 0.001 * np.sum(x**2, -1, keepdims=True))
   np.testing.assert_allclose(layer(x), x / norm, 1e-4)
   np.testing.assert_allclose(inverse(x), x * norm, 1e-4)
+
+
+def test_all_gammas_of_a_new_gdn_learn():
+  """As far as a tenth of those on the diagonal, whose variables are ten times larger."""
+  layer = gdn_conv.analysis([4, 4], [1, 1], [1, 1]).layers[1]
+  x = tf.constant(np.random.default_rng(0).normal(0, 2, (1, 9, 9, 4)), tf.float32)
+  with tf.GradientTape() as tape:
+    loss = tf.reduce_sum(layer(x) ** 2)
+  (gamma,) = [v for v in layer.trainable_variables if v.shape.rank == 2]
+  gradient = np.abs(tape.gradient(loss, gamma))
+  assert gradient.min() > 0.03 * gradient.max()
 
 
 def fresh_base(lmbda):

@@ -3,13 +3,18 @@
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+# What new gammas are: of a channel itself, and of any other.
+_OWN, _OTHERS = 0.1, 1e-3
+
 
 class GDN(tfc.GDN):
   """y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2); the inverse multiplies.
 
   The variables and their constraints are those of `tfc.GDN`. Its `call` decides
   between exponents by conditions that a graph keeps; with 2 and 1/2 fixed they
-  are gone.
+  are gone. Variables hold square roots, whose gradient vanishes with them: gammas
+  that begin as zero, as those of `tfc.GDN` do off the diagonal, stay there. Ours
+  begin a little above.
 
   Args:
     inverse: whether to multiply instead.
@@ -21,7 +26,8 @@ class GDN(tfc.GDN):
 
   def __init__(self, inverse=False, name=None):
     super().__init__(
-        inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5, name=name)
+        inverse=inverse, alpha_parameter=2, epsilon_parameter=0.5,
+        gamma_initializer=_new_gamma, name=name)
 
   def call(self, x):
     gamma = self.gamma[None, None]
@@ -41,3 +47,7 @@ class GDN(tfc.GDN):
       # The variables are square roots, see `tfc.GDNParameter`.
       parameter.variable.assign(tf.sqrt(
           tf.cast(value, tf.float32) + parameter.offset**2))
+
+
+def _new_gamma(shape, dtype):
+  return _OTHERS + (_OWN - _OTHERS) * tf.eye(*shape, dtype=dtype)
