@@ -81,7 +81,8 @@ def test_a_bundle_trains_two_networks(photos, tmp_path):
     trains_there_and_comes_back(
         (config.model.name, config.model.arguments.to_dict(),
          DataOptions(**{**config.data, "train": photos}),
-         TrainOptions(**{**config.train, "steps": STEPS, "schedule": "cosine"})),
+         TrainOptions(**{**config.train, "steps": STEPS, "schedule": "cosine",
+                         "rates": {"y_codec": 3.0}})),
         photos, tmp_path)
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     run = Run(str(tmp_path / "back"), *results_parts(results))

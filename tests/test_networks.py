@@ -141,7 +141,7 @@ def test_each_network_has_settings_and_all_follow_the_schedule(
           "learning_rate": 2e-3, "clip_norm": 0.0, "beta_1": 0.25}})
   run = Run(str(tmp_path), *parts)
   main, other = (run.model.optimizers[name] for name in ("main", "discriminator"))
-  assert (main.global_clipnorm, main.beta_1, main.epsilon) == (1.0, 0.9, 1e-3)
+  assert (main.global_clipnorm, main.beta_1, main.epsilon) == (10.0, 0.9, 1e-3)
   assert (other.global_clipnorm, other.beta_1, other.epsilon) == (None, 0.25, 1e-3)
   training.trainer.go_on(run)
   np.testing.assert_allclose(

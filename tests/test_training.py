@@ -17,7 +17,8 @@ from tests.conformance import toys
 from tests.conformance.toys import averages
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
-from tfc_models import configs, training
+from tfc_models import configs, registry, training
+from tfc_models.cli.train import override
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.errors import UsageError
 from tfc_models.fileio import LEFTOVER_SECONDS
@@ -68,8 +69,9 @@ def arrays(path):
 
 def test_an_interrupted_training_ends_like_an_undisturbed_one(
     photos, tmp_path, monkeypatch):
+  rates = {"y_codec": 3.0}
   whole = training.train(
-      str(tmp_path / "whole"), *toy_options(photos, steps=4))
+      str(tmp_path / "whole"), *toy_options(photos, steps=4, rates=rates))
   parts = str(tmp_path / "parts")
   save = Run.save
 
@@ -79,11 +81,11 @@ def test_an_interrupted_training_ends_like_an_undisturbed_one(
 
   monkeypatch.setattr(Run, "save", stop_after_first)
   with pytest.raises(InterruptedError):
-    training.train(parts, *toy_options(photos, steps=4))
+    training.train(parts, *toy_options(photos, steps=4, rates=rates))
   assert read_info(os.path.join(parts, "model.npz"))["steps"] == 2
   monkeypatch.undo()
   early = arrays(os.path.join(parts, "model.npz"))
-  resumed = training.train(parts, *toy_options(photos, steps=4))
+  resumed = training.train(parts, *toy_options(photos, steps=4, rates=rates))
   assert read_info(resumed)["steps"] == read_info(whole)["steps"] == 4
   for (name, one), other in zip(arrays(whole).items(), arrays(resumed).values()):
     np.testing.assert_allclose(one, other, atol=1e-6, err_msg=name)
@@ -202,6 +204,79 @@ def test_frozen_parts_keep_their_weights(photos, trained_toy, tmp_path):
   assert changed == {"scale"} and len(trainable) > 3
 
 
+def test_parts_have_learning_rates_of_their_own_and_the_longest_name_counts(
+    photos, tmp_path):
+  """Of Adam all first steps are as long as the learning rate."""
+  def moved(name, **changes):
+    run = Run(str(tmp_path / name), *toy_options(
+        photos, learning_rate=1e-2, **changes))
+    paths = weights.variables_by_path(run.model)
+    before = {path: variable.numpy() for path, variable in paths.items()}
+    for images in run.batches(0, 1):
+      run.model.update(images)
+    return {path: np.abs(variable.numpy() - before[path])
+            for path, variable in paths.items() if variable.trainable}
+
+  plain = moved("plain")
+  rated = moved("rated", rates={
+      "y_codec/prior/_base/_biases": 0.5, "y_codec": 10.0})
+  for path, step in plain.items():
+    factor = 1.0 if path == "scale" else 0.5 if "_biases" in path else 10.0
+    assert np.any(step > 1e-3)
+    np.testing.assert_allclose(rated[path], factor * step, rtol=0.01, atol=1e-5)
+  assert len(plain) > 5
+
+
+def test_flags_set_the_rate_of_any_part():
+  config = override(configs.get("bmshj2018_hyperprior:tiny"), [
+      "--config.train.rates.z_codec=3.0", "--config.train.rates.y_codec/walk=2"])
+  assert TrainOptions(**config.train).rates == {"z_codec": 3.0, "y_codec/walk": 2.0}
+  with pytest.raises(UsageError, match="rates.z_codec=fast: 'fast' is no number"):
+    override(config, ["--config.train.rates.z_codec=fast"])
+
+
+def test_variables_that_stand_still_are_named_once(photos, tmp_path, caplog):
+  class Still(averages.Toy):
+    """With a variable that the loss does not see, and one that it hardly sees."""
+
+    def __init__(self, *, step):
+      super().__init__(step=step)
+      self.dead = tf.Variable([1.0, 2.0])
+      self.faint = tf.Variable([1.0, 2.0])
+
+    def synthesize(self, y_hat):
+      seen = tf.reduce_sum(0.0 * self.dead + 1e-15 * self.faint)
+      return super().synthesize(y_hat) + seen
+
+  registry.register("still-toy")(Still)
+  try:
+    _, arguments, data, train = toy_options(photos, steps=4)
+    with caplog.at_level("WARNING"):
+      training.train(str(tmp_path), "still-toy", arguments, data, train)
+  finally:
+    registry.unregister("still-toy")
+  results = json.loads((tmp_path / "results.json").read_text())
+  assert results["below_epsilon"] == ["dead", "faint"]
+  assert results["figures"]["below_epsilon"] == 2
+  assert re.findall("step .* hardly move: .*", caplog.text) == [
+      "step 2: gradients are below train.epsilon, so that these hardly move: dead, "
+      "faint"]
+
+
+@pytest.mark.parametrize("name", [
+    "bmshj2018_factorized", "bmshj2018_hyperprior", "mbt2018"])
+def test_every_variable_of_a_published_layout_moves(photos, tmp_path, name):
+  config = configs.get(f"{name}:tiny")
+  run = Run(str(tmp_path), *options(photos, config))
+  paths = weights.variables_by_path(run.model)
+  before = {path: variable.numpy() for path, variable in paths.items()}
+  for images in run.batches(0, 2):
+    run.model.update(images)
+  assert run.model.below_epsilon() == []
+  for path, variable in paths.items():
+    assert not variable.trainable or np.any(variable.numpy() != before[path]), path
+
+
 @pytest.mark.slow
 def test_a_deeper_model_starts_from_the_weights_of_a_shallower_one(
     photos, trained, tmp_path, caplog):
@@ -270,6 +345,8 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
     ("train", {"schedule": "linear"}, "'constant', 'cosine', 'step', got 'linear'"),
     ("train", {"init": "nowhere"}, "neither shipped weights"),
     ("train", {"freeze": ("nowhere",)}, "train.freeze: no variables below 'nowhere'"),
+    ("train", {"rates": {"z_codex": 2.0}}, "train.rates: no variables below 'z_codex'"),
+    ("train", {"rates": {"z_codec": 0.0}}, "train.rates.z_codec must be above 0, got 0"),
 ])
 def test_options_that_cannot_work_are_refused(
     photos, tmp_path, section, change, reason):

@@ -11,6 +11,9 @@ from tfc_models.configs import options
 from tfc_models.errors import UsageError
 from tfc_models.fileio import read_json
 
+# The names behind it are the model's, and hold slashes.
+_RATES = "--config.train.rates."
+
 
 def add_arguments(parser):
   parser.add_argument(
@@ -92,7 +95,11 @@ def override(config, overrides):
   for word in overrides:
     if not word.startswith("--config.") or "=" not in word:
       raise UsageError(f"unknown argument {word}; --config.KEY=VALUE sets one")
-    _check_key(config, word.removeprefix("--config.").split("=")[0])
+    if not word.startswith(_RATES):
+      _check_key(config, word.removeprefix("--config.").split("=")[0])
+  for word in [word for word in overrides if word.startswith(_RATES)]:
+    _set_rate(config, word)
+  overrides = [word for word in overrides if not word.startswith(_RATES)]
   values = flags.FlagValues()
   try:
     config_flags.DEFINE_config_dict(
@@ -101,6 +108,16 @@ def override(config, overrides):
   except (flags.Error, TypeError, ValueError) as error:
     raise UsageError(str(error).split("\n", maxsplit=1)[0]) from None
   return values.config
+
+
+def _set_rate(config, word):
+  """Applies `--config.train.rates.PART=FACTOR`."""
+  part, factor = word.removeprefix(_RATES).split("=", maxsplit=1)
+  try:
+    with config.unlocked():
+      config.train.rates[part] = float(factor)
+  except ValueError:
+    raise UsageError(f"{word}: {factor!r} is no number") from None
 
 
 def _check_key(config, path):

@@ -58,8 +58,12 @@ class TrainOptions:
     schedule: "constant"; "cosine", to a hundredth; "step", a tenth after each
       of `decay_at`.
     decay_at: fractions of the run.
-    clip_norm: bound on the norm of the whole gradient; 0 for none.
-    beta_1, beta_2, epsilon: of Adam.
+    clip_norm: bound on the norm of the whole gradient; 0 for none. A bound that is
+      below the usual norm makes all gradients small against epsilon.
+    beta_1, beta_2, epsilon: of Adam. Parameters with smaller gradients than epsilon
+      stand still; those of GDN have 1e-9 and less.
+    rates: from parts, named as for `freeze`, to factors on the learning rate of what
+      lies below them, such as {"z_codec": 10.0}; the longest name counts.
     networks: of models that train several: from the name of one beside "main" to a
       dict of those values from `learning_rate` to `epsilon` that are its own.
     average: weights of the saved model are moving averages with this momentum,
@@ -80,10 +84,11 @@ class TrainOptions:
   learning_rate: float = 1e-4
   schedule: str = "constant"
   decay_at: tuple = (0.8, 0.95)
-  clip_norm: float = 1.0
+  clip_norm: float = 10.0
   beta_1: float = 0.9
   beta_2: float = 0.999
-  epsilon: float = 1e-7
+  epsilon: float = 1e-10
+  rates: dict = dataclasses.field(default_factory=dict)
   networks: dict = dataclasses.field(default_factory=dict)
   average: float = 0.0
   steps: int = 1_000_000
@@ -98,6 +103,7 @@ class TrainOptions:
     # Plain dicts, whatever a recipe had: these go into JSON.
     object.__setattr__(self, "networks", {
         name: dict(values) for name, values in self.networks.items()})
+    object.__setattr__(self, "rates", dict(self.rates))
 
   def adam(self, network="main"):
     """Returns the `AdamOptions` of a network.

@@ -6,6 +6,7 @@ import dataclasses
 import tensorflow as tf
 
 from tfc_models import metrics
+from tfc_models.modeling import rates as rates_lib
 from tfc_models.modeling.averaging import MovingAverage
 from tfc_models.modeling.settings import TrainingContext
 from tfc_models.modeling.weights import variables_by_path
@@ -30,11 +31,14 @@ class Controls:
       them fixed.
     trained: from each of the model's `networks` to the list of variables that its
       optimizer changes.
+    factors: likewise to pairs of such a variable and a factor on its learning rate,
+      of those that have one.
   """
 
   lmbda: tf.Variable
   seed: tf.Variable
   trained: dict
+  factors: dict
 
 
 class TrainableModel(tf.keras.Model):
@@ -54,7 +58,7 @@ class TrainableModel(tf.keras.Model):
   figure_names = ()
 
   def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,
-              freeze=(), **kwargs):
+              freeze=(), rates=None, **kwargs):
     """Prepares `fit`; the variables have their initial values by now.
 
     Args:
@@ -66,6 +70,8 @@ class TrainableModel(tf.keras.Model):
         0 keeps none.
       freeze: parts that are not trained, as object paths or beginnings of them:
         "analysis_transform", "y_codec/tables" ...
+      rates: dict from such paths to factors on the learning rate; of several that
+        hold a variable the longest counts.
       **kwargs: as in Keras.
 
     Raises:
@@ -85,10 +91,11 @@ class TrainableModel(tf.keras.Model):
     self.optimizers = optimizers
     self.distortion = distortion
     self.build_training_variables()
+    trained = self._trained(freeze)
     self.controls = Controls(
         tf.Variable(lmbda, trainable=False, dtype=tf.float32),
         tf.Variable(seed, trainable=False, dtype=tf.int32),
-        self._trained(freeze))
+        trained, self._factors(rates or {}, trained))
     for network, variables in self.controls.trained.items():
       optimizers[network].build(variables)
     kept = {id(variable) for variable in variables_by_path(self).values()}
@@ -176,7 +183,8 @@ class TrainableModel(tf.keras.Model):
     if not variables:  # All are frozen.
       return tf.zeros([])
     gradients = tape.gradient(loss, variables)
-    self.optimizers[network].apply_gradients(zip(gradients, variables))
+    with rates_lib.scaled(self.controls.factors[network]):
+      self.optimizers[network].apply_gradients(zip(gradients, variables))
     if self.moving_average and network == "main":
       self.moving_average.update(self.optimizer.iterations)
     return tf.linalg.global_norm(gradients)
@@ -186,6 +194,14 @@ class TrainableModel(tf.keras.Model):
     if self.moving_average:
       return self.moving_average.applied()
     return contextlib.nullcontext()
+
+  def below_epsilon(self):
+    """Returns the paths of variables that stand still, see `rates.below_epsilon`."""
+    still = {
+        id(variable) for network, variables in self.controls.trained.items()
+        for variable in rates_lib.below_epsilon(self.optimizers[network], variables)}
+    return [path for path, variable in variables_by_path(
+        self, training_only=True).items() if id(variable) in still]
 
   def train_step(self, x):
     figures = self.update(x)
@@ -215,6 +231,15 @@ class TrainableModel(tf.keras.Model):
         network: [v for v in self.trainable_variables
                   if owners.get(id(v), "main") == network]
         for network in self.networks}
+
+  def _factors(self, rates, trained):
+    """Returns what `Controls.factors` holds."""
+    factors = {}
+    for part in sorted(rates, key=len):
+      factors.update(dict.fromkeys(self._below(part, "rates"), rates[part]))
+    return {
+        network: [(v, factors[id(v)]) for v in variables if id(v) in factors]
+        for network, variables in trained.items()}
 
   def _below(self, part, wanted_by):
     """Returns the ids of the variables of a part, an object path."""

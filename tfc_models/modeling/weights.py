@@ -165,19 +165,24 @@ def warm_start(model, path):
   if missing:
     _LOG.warning(
         "%s has no %s; they keep their initial values", path,
-        ", ".join(_parts(missing, variables.keys() - set(missing))))
+        ", ".join(parts(missing, variables.keys() - set(missing))))
   return info
 
 
-def _parts(missing, found):
-  """Returns the shortest paths, sorted, that hold missing variables and no others."""
-  parts = set()
+def parts(missing, found):
+  """Returns the shortest paths, sorted, that hold some variables and no others.
+
+  Args:
+    missing: paths of these variables.
+    found: paths of the others.
+  """
+  shortest = set()
   for name in missing:
     names = name.split("/")
-    parts.add(next(part for part in (
+    shortest.add(next(part for part in (
         "/".join(names[:n]) for n in range(1, len(names) + 1))
                    if not any(f"{other}/".startswith(f"{part}/") for other in found)))
-  return sorted(parts)
+  return sorted(shortest)
 
 
 def _read(path):

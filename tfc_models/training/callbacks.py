@@ -1,17 +1,22 @@
 """Keras callbacks: learning rate, saved models, progress, TensorBoard."""
 
 import datetime
+import logging
 import math
 import time
 
 import tensorflow as tf
 import tqdm
 
+from tfc_models.modeling import weights
+
+_LOG = logging.getLogger(__name__)
+
 
 class Conduct(tf.keras.callbacks.Callback):
   """Sets the learning rate of each step, counts the time, stops at an end.
 
-  A step whose figures are not finite ends training before anything of it is
+  The first epoch ends with the names of variables that stand still. A step whose figures are not finite ends training before anything of it is
   saved.
 
   Args:
@@ -55,6 +60,13 @@ class Conduct(tf.keras.callbacks.Callback):
     logs["learning_rate"] = float(self.model.optimizer.learning_rate)
     if self.failure:
       return
+    still = self.model.below_epsilon()
+    logs["below_epsilon"] = len(still)
+    if still and epoch == 0:
+      others = weights.variables_by_path(self.model, training_only=True).keys()
+      _LOG.warning(
+          "step %d: gradients are below train.epsilon, so that these hardly move: %s",
+          self.run.step, ", ".join(weights.parts(still, others - set(still))))
     self.run.seconds.assign(self._seconds())
     self.run.save(logs)
     if self.run.is_over():

@@ -51,6 +51,9 @@ def check_options(model_name, data, options):
         f"train.average must lie in 0..1, 1 excluded, got {options.average}")
   if options.lmbda <= 0:
     raise UsageError(f"train.lmbda must be above 0, got {options.lmbda}")
+  for part, factor in options.rates.items():
+    if not factor > 0:
+      raise UsageError(f"train.rates.{part} must be above 0, got {factor}")
   _check_networks(model_name, model.networks, options)
 
 

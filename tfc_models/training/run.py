@@ -88,7 +88,8 @@ class Run:
           {network: _optimizer(options.adam(network))
            for network in self.model.networks},
           lmbda=options.lmbda, distortion=options.distortion,
-          seed=options.seed, average=options.average, freeze=options.freeze)
+          seed=options.seed, average=options.average, freeze=options.freeze,
+          rates=options.rates)
     except ValueError as error:
       raise UsageError(f"train.{error}") from None
     if not self.model.controls.trained["main"]:
@@ -181,6 +182,7 @@ class Run:
             self.step * self.data.batch_size / seconds, 3) if seconds else None,
         "figures": {name: float(value) for name, value in figures.items()},
         "best_val_loss": best if np.isfinite(best) else None,
+        "below_epsilon": self.model.below_epsilon(),
         "weights": loader.TRAINED_FILE,
         "fingerprint": info["fingerprint"],
         "parameters": info["parameters"],
