@@ -1,6 +1,7 @@
 """The zoo command: trains a plan, measures, refreshes all that speaks of it."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
-from tfc_models import zoo
+from tfc_models import pretrained, zoo
 from tfc_models.codecs import StreamDecoder
 from tfc_models.weight_info import read_info
 
@@ -89,6 +90,19 @@ def test_a_progressive_model_has_one_file_and_a_curve(places):
     assert any(name.endswith(":codes") for name in arrays.files)
   assert f"| toderici2016-fc | 2 | {curve['bpp'][1]:.3f} | {curve['psnr'][1]:.2f} |" in (
       page.read_text())
+
+
+def test_the_plan_still_means_the_shipped_weights():
+  """Recipes may change; what a file was trained with then stands in the plan."""
+  manifest = {(e["name"], e["quality"]): e for e in pretrained.manifest()}
+  plan = zoo.read_plan(pathlib.Path(__file__).parents[1] / "data" / "zoo.json")
+  assert {(entry.name, entry.quality) for entry in plan} == manifest.keys()
+  for entry in plan:
+    shipped = manifest[entry.name, entry.quality]
+    assert entry.overrides == shipped["overrides"], entry.file
+    wanted = zoo._config(entry).model.arguments.to_dict()
+    given = {name: shipped["arguments"][name] for name in wanted}
+    assert wanted == given, entry.file
 
 
 @pytest.mark.parametrize("plan, reason", [

@@ -13,4 +13,5 @@ def get_config(variant="low"):
   """Returns the recipe; variants: low (N=128), high (N=256), narrow, tiny."""
   widths = {"low": 128, "high": 256, "narrow": 64, "tiny": 8}
   config = common.base("bls2017", num_filters=widths[variant])
+  config.train.rates = {"y_codec": 10.0}  # As `common.hyperprior` says.
   return common.tiny(config) if variant == "tiny" else config

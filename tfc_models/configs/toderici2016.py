@@ -42,5 +42,6 @@ def get_config(variant="conv-lstm"):
   config.data.max_downscale = 10.0
   config.train.learning_rate = 5e-4
   config.train.schedule = "cosine"
+  config.train.clip_norm = 1.0  # As `common.recurrent` says.
   config.train.steps = 100_000
   return common.tiny(config) if is_tiny else config

@@ -40,5 +40,6 @@ def get_config(variant="fc-residual-1bpp"):
   config.data.max_downscale = 8.0
   config.train.learning_rate = 1e-3
   config.train.schedule = "cosine"
+  config.train.clip_norm = 1.0  # As `common.recurrent` says.
   config.train.steps = 100_000
   return common.tiny(config) if is_tiny else config
