@@ -227,6 +227,38 @@ def test_parts_have_learning_rates_of_their_own_and_the_longest_name_counts(
   assert len(plain) > 5
 
 
+def test_training_goes_on_with_scales_of_the_weights_not_of_their_averages(
+    photos, tmp_path):
+  run = Run(str(tmp_path), *options(
+      photos, configs.get("bmshj2018_hyperprior:tiny"), average=0.9))
+  run.model.fix_tables()
+  scales = {path: variable.numpy() for path, variable in
+            weights.variables_by_path(run.model).items() if "kernel_bits" in path}
+  for average in run.model.moving_average.averages:
+    average.assign(average / 100.0)
+  run.save({})
+  assert len(scales) == 3
+  saved = arrays(run.path("model.npz"))
+  for path, scale in scales.items():
+    np.testing.assert_array_equal(weights.variables_by_path(run.model)[path], scale)
+    assert np.all(saved[path] > scale)
+
+
+@pytest.mark.parametrize("config", [
+    "toderici2017:scaled-coded-tiny", "toderici2017:gru-coded-tiny",
+    "johnston2018:narrow-coded"])
+def test_recipes_of_entropy_coders_train_nothing_else(config):
+  config = configs.get(config)
+  model = registry.create(config.model.name, **{
+      **config.model.arguments, "width": 16, "iterations": 2, "binary_rnn_width": 8})
+  model.build_variables()
+  model.compile(tf.keras.optimizers.Adam(), lmbda=1.0, freeze=config.train.freeze)
+  trained = {id(variable) for variable in model.controls.trained["main"]}
+  paths = [path for path, variable in weights.variables_by_path(model).items()
+           if id(variable) in trained]
+  assert paths and all(path.startswith("binary_rnn/") for path in paths)
+
+
 def test_flags_set_the_rate_of_any_part():
   config = override(configs.get("bmshj2018_hyperprior:tiny"), [
       "--config.train.rates.z_codec=3.0", "--config.train.rates.y_codec/walk=2"])

@@ -113,5 +113,6 @@ def recurrent(model, arguments, is_coded, distortion, patch_size):
     config.data.batch_size = 4
     config.train.learning_rate = 1e-3
     config.train.steps = 20_000
-    config.train.freeze = ("encoders", "decoders")
+    config.train.freeze = ("encoders", "decoders") + (
+        ("gain_network",) if arguments["reconstruction"] == "scaled" else ())
   return config

@@ -11,18 +11,21 @@ First the codec, then its entropy coder, on patches that show it more context:
 from tfc_models.configs import common
 
 _CELLS = {"lstm": "lstm", "alstm": "associative_lstm", "gru": "residual_gru",
-          "narrow": "residual_gru"}
+          "scaled": "residual_gru", "narrow": "residual_gru"}
 
 
 def get_config(variant="gru"):
-  """Returns the recipe; variants: gru, lstm, alstm, narrow (gru), each also with
-  -coded, to train the entropy coder, and with -tiny; tiny.
+  """Returns the recipe; variants: gru, lstm, alstm, scaled (gru, residuals times
+  gains that a network finds), narrow (gru), each also with -coded, to train the
+  entropy coder, and with -tiny; tiny.
   """
   name, is_coded, is_tiny = common.suffixes(
       variant, "coded", "tiny", default="gru")
   arguments = dict(
       cell=_CELLS[name], iterations=16, width=512,
       reconstruction="one_shot", residual_scale=1.0, **common.binary_rnn(is_coded))
+  if name == "scaled":
+    arguments.update(reconstruction="scaled")
   if name == "narrow":
     # Both learn much faster, which counts in some thousand steps.
     arguments.update(

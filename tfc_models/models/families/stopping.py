@@ -18,7 +18,7 @@ class Tiles:
     stopped: (H, W) bool tensor.
     side: of a tile, in pixels.
 
-  Source: Johnston et al., CVPR 2018, arXiv:1703.10114, section 3.3.
+  Source: Johnston et al., CVPR 2018, arXiv:1703.10114, section 3.2.
   Departs: the decoder learns of each stop where it happens, not from a map in front,
     so that prefixes of a file stay files.
   """
