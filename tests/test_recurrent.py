@@ -10,6 +10,7 @@ from tfc_models import bitstream, configs, registry
 from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import SignCodec
 from tfc_models.modeling import weights
+from tfc_models.modeling.model import ModelOutput
 from tfc_models.models.families.recurrent import Progress
 from tfc_models.ops.noise import Noise
 
@@ -142,6 +143,28 @@ def test_the_frameworks_of_2017_learn_and_code(reconstruction):
     gains = model._gain(model.to_batch(image))
     assert gains.shape == (1, 64, 64, 1) and np.all(gains > 1.0)
     assert len(np.unique(gains)) <= 4  # One for each block of 32x32.
+
+
+def test_by_log_mse_the_stages_of_a_model_count_alike():
+  """A stage with six times the error of another has six times the gradient of mse."""
+  model = suite.ready(configs.get("toderici2016:fc-residual-tiny").model)
+  x = tf.zeros([2, 16, 16, 3])
+  errors = [tf.Variable(0.06), tf.Variable(0.06 / 6.0**0.5)]
+
+  def shares(distortion):
+    model.compile(tf.keras.optimizers.Adam(), lmbda=1.0, distortion=distortion)
+    context = model.training_context(2)
+    with tf.GradientTape() as tape:
+      stages = tuple(x + error for error in errors)
+      output = ModelOutput(stages[-1], {"code": tf.zeros([2])}, stages)
+      loss, _ = model.objective(x, output, context)
+    return [float(gradient * error) for gradient, error in zip(
+        tape.gradient(loss, errors), errors)]
+
+  first, last = shares("mse")
+  assert first == pytest.approx(6.0 * last, rel=1e-3)
+  first, last = shares("log-mse")
+  assert first == pytest.approx(last, rel=1e-2) and first == pytest.approx(1, rel=1e-2)
 
 
 def test_the_networks_of_2017_have_the_published_size():

@@ -25,7 +25,7 @@ def get_config(variant="prime"):
   }[name])
   # The paper: crops of 128x128, batch 32, about 1 M steps.
   config = common.recurrent(
-      "johnston2018", arguments, is_coded, "ssim-mae",
+      "johnston2018", arguments, is_coded, common.stage_loss(name, "ssim-mae"),
       patch_size=64 if name == "narrow" else 128)
   # With entropy coding.
   config.expected = {"mse": "tfc/johnston-2017-cvpr"}

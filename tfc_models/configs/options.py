@@ -52,7 +52,8 @@ class TrainOptions:
   Attributes:
     distortion: "mse": loss = bpp + lmbda * mse, mse on 0..255; "mae": likewise
       with the mean absolute error; "ssim-mae": with that weighted by how much
-      structure was lost; "ms-ssim": loss = bpp + lmbda * (1 - ms_ssim).
+      structure was lost; "log-mse": with the logarithm of mse, for progressive
+      models, whose stages then count alike; "ms-ssim": loss = bpp + lmbda * (1 - ms_ssim).
     lmbda: see `distortion`; larger means more bits.
     learning_rate: of Adam, at the start.
     schedule: "constant"; "cosine", to a hundredth; "step", a tenth after each

@@ -37,7 +37,8 @@ def get_config(variant="gru"):
   # The paper: patches of 32x32 that PNG compresses worst, batch 32, 1 M steps of
   # Adam with an epsilon of 1. Larger patches show the codes more context.
   config = common.recurrent(
-      "toderici2017", arguments, is_coded, "mae", patch_size=64)
+      "toderici2017", arguments, is_coded, common.stage_loss(name, "mae"),
+      patch_size=64)
   # Without entropy coding.
   config.expected = {"mse": "tfc/toderici-2017-cvpr"}
   return common.tiny(config) if is_tiny else config

@@ -1,7 +1,14 @@
 """Distortion and rate, with their units in their names."""
 
 from tfc_models.metrics.comparison import Comparison, compare
-from tfc_models.metrics.distortion import luma, mae, mse, psnr, psnr_from_mse
+from tfc_models.metrics.distortion import (
+    log_mse,
+    luma,
+    mae,
+    mse,
+    psnr,
+    psnr_from_mse,
+)
 from tfc_models.metrics.rate import bits_per_pixel
 from tfc_models.metrics.ssim import (
     MS_SSIM_MIN_SIZE,
@@ -18,6 +25,7 @@ __all__ = [
     "bits_per_pixel",
     "compare",
     "dissimilar_mae",
+    "log_mse",
     "luma",
     "mae",
     "ms_ssim",

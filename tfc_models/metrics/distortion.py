@@ -24,6 +24,15 @@ def mae(x, x_hat):
   return tf.reduce_mean(tf.abs((x - x_hat) * 255.0), axis=(1, 2, 3))
 
 
+def log_mse(x, x_hat):
+  """Returns the natural logarithm of `mse` and a tenth, (B,).
+
+  Of several stages each then counts by the share of its error that goes, not by the
+  error: the mean of `mse` is mostly that of the first ones.
+  """
+  return tf.math.log(mse(x, x_hat) + 0.1)
+
+
 def psnr_from_mse(error):
   """Returns the PSNR in dB of mean squared errors on the 0..255 scale, a tensor.
 

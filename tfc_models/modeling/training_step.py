@@ -17,6 +17,7 @@ from tfc_models.ops.noise import Noise
 DISTORTIONS = {
     "mse": metrics.mse,
     "mae": metrics.mae,
+    "log-mse": metrics.log_mse,
     "ssim-mae": metrics.dissimilar_mae,
     "ms-ssim": lambda x, x_hat: 1.0 - metrics.ms_ssim(x, x_hat),
 }
@@ -120,8 +121,8 @@ class TrainableModel(tf.keras.Model):
   def objective(self, x, output, context):
     """Returns the loss to minimise and the figures to log.
 
-    The loss is bpp + lmbda * mse with mse on 0..255, likewise with the mean
-    absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
+    The loss is bpp + lmbda * mse with mse on 0..255, likewise with its logarithm or
+    the mean absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
     ms_ssim); the distortion is the mean over all stages. Each sample is weighed
     by its own lmbda. Of video, bpp is per pixel and frame, and distortions and
     PSNR are means over frames. (Keras owns the attribute `Model.loss`.)

@@ -28,6 +28,10 @@ def check_options(model_name, data, options):
   _check_choice("train.distortion", options.distortion, training_step.DISTORTIONS)
   _check_choice("train.schedule", options.schedule, schedules.SCHEDULES)
   _check_choice("train.weight_bits", options.weight_bits, (8, 16))
+  if options.distortion == "log-mse" and "progressive" not in model.capabilities:
+    raise UsageError(
+        f"train.distortion log-mse is for progressive models, not {model_name}: bits "
+        "against a logarithm have no least sum")
   if options.distortion == "ms-ssim" and data.patch_size < MS_SSIM_MIN_SIZE:
     raise UsageError(
         f"MS-SSIM needs data.patch_size of at least {MS_SSIM_MIN_SIZE}, "
