@@ -10,11 +10,12 @@ from tests.conformance import suite
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs, metrics
-from tfc_models.codecs import LearnedCodec
+from tfc_models.codecs import FileOptions, LearnedCodec
 from tfc_models.entropy_models import (
   read_flags,
   write_flags,
 )
+from tfc_models.errors import UsageError
 from tfc_models.inspection import progressive
 from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings
@@ -33,6 +34,37 @@ def adaptive():
   first = codec.decode(codec.encode(image, Settings(iterations=1)))
   tile = metrics.psnr(image[:32, :64], first[:32, :64])
   return codec, image, tile - 1.0
+
+
+@pytest.mark.parametrize("variant", [
+    "toderici2016:fc-residual", "toderici2016:fc-lstm", "vric:lstm-residual"])
+def test_patches_that_are_good_enough_take_no_bits_without_entropy_coder(variant):
+  model = suite.ready(configs.get(f"{variant}-tiny").model)
+  codec = LearnedCodec(model, b"abcd")
+  image = make_image(30, 45)
+  first = codec.decode(codec.encode(image, Settings(iterations=1)))
+  error = ((image[:24, :40].astype(float) - first[:24, :40]) ** 2).reshape(
+      3, 8, 5, 8, 3).mean((1, 3, 4))
+  middle = Settings(tile_psnr=float(10 * np.log10(255**2 / np.median(error))) - 0.01)
+  data = codec.encode(image, middle)
+  # Patches of 8x8 with padding: 4 x 6, of which more than 7 stop at once.
+  codes = [chunk.strings[1] for chunk in bitstream.read(data).chunks]
+  assert len(codes[0]) == 24 * model.code_depth // 8
+  assert len(codes[1]) <= 17 * model.code_depth // 8
+  images = list(codec.decode_progressively(data))
+  sent = model.compress_progressively(image, middle)
+  for found, (_, expected) in zip(images, sent, strict=True):
+    np.testing.assert_array_equal(found, expected)
+  stay = np.repeat(np.repeat(error <= np.median(error), 8, axis=0), 8, axis=1)
+  last = codec.decode(data)
+  np.testing.assert_array_equal(last[:24, :40][stay], first[:24, :40][stay])
+  assert np.any(last[:24, :40][~stay] != first[:24, :40][~stay])
+  # The others are what they are without.
+  _, plain, *_ = codec.decode_progressively(codec.encode(image))
+  np.testing.assert_array_equal(
+      images[1][:24, :40][~stay], plain[:24, :40][~stay])
+  with pytest.raises(UsageError, match="tile_psnr needs the entropy coder"):
+    codec.encode(image, Settings(tile_psnr=20.0), FileOptions(thumbnail=True))
 
 
 def test_tiles_that_are_good_enough_take_no_bits():

@@ -36,7 +36,8 @@ class Structured:
       ways = [(whole, {})]
       if whole:
         ways += [(whole, {"thumbnail": True}), ({**whole, "raw_bits": True}, {})]
-        if codec.model.binary_rnn:
+        if codec.model.binary_rnn or codec.model.code_factor == (
+            codec.model.downsampling_factor):
           ways.append(({**whole, "tile_psnr": 24.0}, {}))
       self.streams.append([
           codec.encode(make_image(*size, channels), Settings(**settings),

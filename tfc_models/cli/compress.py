@@ -29,7 +29,7 @@ def add_arguments(parser):
       help="of these: as few iterations as reach that PSNR")
   parser.add_argument(
       "--tile_psnr", type=float, metavar="DB",
-      help="of these, with an entropy coder: tiles that have reached that PSNR take "
+      help="of these, with an entropy coder or patches: tiles that have reached that PSNR take "
       "no further bits")
   parser.add_argument(
       "--raw_bits", action="store_true",

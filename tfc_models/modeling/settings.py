@@ -15,7 +15,7 @@ class Settings:
       capability "quality". Fixed-rate models carry it into the header.
     iterations: at most so many, of models with the capability "progressive";
       None for as many as `quality` says, or all.
-    tile_psnr: of progressive models with an entropy coder: tiles of the image that
+    tile_psnr: of progressive models with an entropy coder, or patches: tiles of the image that
       have as many dB take no further bits.
     raw_bits: write the bits of such models as they are.
   """

@@ -22,7 +22,8 @@ class Toderici2016(RecurrentModel):
   "fc_residual" and "fc_lstm" see patches of 8x8 on their own, "conv_residual" and
   "conv_lstm" images of any size. The LSTM networks keep a state, so all iterations
   share their weights and each predicts the whole patch (one shot); the residual
-  ones add up what each iteration predicts of the residual.
+  ones add up what each iteration predicts of the residual. With `Settings.tile_psnr`
+  patches on their own take as many iterations as each needs.
 
   Args:
     network: one of `NETWORKS`.

@@ -76,7 +76,9 @@ class RecurrentModel(base.CompressionModel):
   With a `BinaryRNN` the encoder can stop at each tile of `downsampling_factor`
   pixels a side where it is good enough (`Settings.tile_psnr`): spatially adaptive
   bit rates. An iteration then begins with flags of the tiles that stop there. Their
-  signs are those that the `BinaryRNN` finds more probable, and x_hat stays.
+  signs are those that the `BinaryRNN` finds more probable, and x_hat stays. Networks
+  that see patches on their own need none for it: the signs of patches that have stopped
+  are left out, the dynamic bit assignment of 2016.
 
   Source: Toderici et al., ICLR 2016, arXiv:1511.06085, and CVPR 2017,
     arXiv:1608.05148; for tiles that stop, see `tiles`.
@@ -128,28 +130,32 @@ class RecurrentModel(base.CompressionModel):
 
   def encode_progressively(self, x, settings):
     raw = not self.binary_rnn or settings.raw_bits
-    if raw and settings.tile_psnr is not None:
+    adaptive = settings.tile_psnr is not None
+    if adaptive and raw and (settings.raw_bits or not self._has_patches):
       raise UsageError(
           "tile_psnr needs the entropy coder, which this model lacks or "
           "raw_bits turns off")
     progress, image = self._start(*tf.unstack(tf.shape(x)[1:3])), None
     for t in range(self._count(settings)):
       flags = ""
-      if t and settings.tile_psnr is not None:
+      if t and adaptive:
         flags, tiles = progress.tiles.stop(x, image, settings.tile_psnr)
         if tiles.all():
           return
         progress = progress._replace(tiles=tiles)
       code, progress = self._analyze(t, x, progress)
-      if raw:
+      if raw and adaptive:
+        strings, code = self.code_codecs[t].compress(progress.tiles.going(code))
+        code = progress.tiles.put_back(code)
+      elif raw:
         strings, code = self.code_codecs[t].compress(code)
-        chunk = Chunk(ITERATION, t, tuple(strings))
       else:
         strings, code, past = self.binary_rnn.compress(
             code, t, progress.past, self._certain(progress))
         progress = progress._replace(past=past)
-        chunk = Chunk(
-            PREDICTED_ITERATION, t, (base.as_tensor(flags), *strings))
+      chunk = Chunk(ITERATION, t, tuple(strings)) if (
+          raw and not adaptive) else Chunk(
+              PREDICTED_ITERATION, t, (base.as_tensor(flags), *strings))
       image, progress = self._synthesize(t, code, progress)
       yield chunk, image
 
@@ -173,6 +179,10 @@ class RecurrentModel(base.CompressionModel):
                   "tiles stop before the first iteration")
         else:
           progress = progress._replace(tiles=progress.tiles.read(flags))
+      if chunk.type == PREDICTED_ITERATION and not self.binary_rnn:
+        code = progress.tiles.put_back(self.code_codecs[t].decompress(
+            [strings], (progress.tiles.count(), 1, self.code_depth)))
+      elif chunk.type == PREDICTED_ITERATION:
         code, past = self.binary_rnn.decompress(
             [strings], t, shape, progress.past, self._certain(progress))
         progress = progress._replace(past=past)
@@ -234,6 +244,11 @@ class RecurrentModel(base.CompressionModel):
       return self.gain_network(x_hat)
     return self.residual_scale
 
+  @property
+  def _has_patches(self):
+    """Whether a tile is one site of the code, of networks that see no other."""
+    return self.code_factor == self.downsampling_factor
+
   def _certain(self, progress):
     """Returns the sites of the code that take no bits, (1, H, W, 1) bool."""
     return progress.tiles.spread(self.code_factor)
@@ -253,7 +268,7 @@ class RecurrentModel(base.CompressionModel):
       BitstreamError: if these are not iterations 0, 1 ... of this model.
     """
     lengths = {ITERATION: 1}
-    if self.binary_rnn:
+    if self.binary_rnn or self._has_patches:
       lengths[PREDICTED_ITERATION] = 2
     found = []
     for chunk in chunks:

@@ -67,6 +67,22 @@ class Tiles:
     return dataclasses.replace(self, stopped=tf.tensor_scatter_nd_update(
         self.stopped, going, read_flags(flags, tf.shape(going)[0])))
 
+  # Where tiles are sites of the code, those that stop can be left out of it.
+
+  def count(self):
+    """Returns how many go on, a scalar."""
+    return tf.reduce_sum(tf.cast(~self.stopped, tf.int32))
+
+  def going(self, code):
+    """Returns (1, n, 1, D), what goes on of a code, (1, H, W, D)."""
+    return tf.boolean_mask(code, ~self.stopped, axis=1)[:, :, None]
+
+  def put_back(self, code):
+    """Returns a code of which `going` gives `code`; 1 elsewhere."""
+    shape = [*self.stopped.shape, code.shape[-1]]
+    return tf.tensor_scatter_nd_update(
+        tf.ones(shape), tf.where(~self.stopped), code[0, :, 0])[None]
+
   def spread(self, factor=1):
     """Returns (1, H, W, 1) bool of the sites that lie `factor` pixels apart."""
     times = self.side // factor
