@@ -114,7 +114,7 @@ def recurrent(model, arguments, is_coded, distortion, patch_size):
   config.train.lmbda = 0.1
   config.train.learning_rate = 5e-4
   config.train.schedule = "cosine"
-  # Gradients through 16 iterations explode now and then; none is small.
+  # Gradients through 16 iterations explode now and then.
   config.train.clip_norm = 1.0
   config.train.steps = 1_000_000
   if is_coded:
