@@ -57,9 +57,9 @@ def test_signs_survive_and_each_is_predicted_from_what_came_before(shape):
     decoded, received = coder.decompress(strings, t, code.shape[1:], received)
     np.testing.assert_array_equal(decoded, code)
     bits, after = coder(code, t, before)
-    # All sites at once, as in training, say the same as the walk.
+    # All sites at once, as in training and not rounded, say the same as the walk.
     at_once, _ = coder(code, t, before, Noise(0, 0, [0]))
-    np.testing.assert_allclose(at_once, bits, rtol=1e-3)
+    np.testing.assert_allclose(at_once, bits, rtol=1e-2)
     before = after
 
 

@@ -1,16 +1,23 @@
 """Integer networks give the same integers whatever computes them."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance import material, suite
 from tfc_models.layers import (
-    ExactContextConv2D,
-    ExactConv2D,
-    ExactConv2DTranspose,
+  ExactContextConv2D,
+  ExactConv2D,
+  ExactConv2DTranspose,
+  as_real,
 )
+from tfc_models.layers import exact as layers_exact
 from tfc_models.layers.exact import power_of_two
+from tfc_models.modeling.settings import TrainingContext
 from tfc_models.ops import wavefront
+from tfc_models.ops.noise import Noise
 
 OFFSETS = wavefront.causal_offsets(5)
 LAYERS = {
@@ -184,3 +191,38 @@ def test_fronts_come_after_all_that_they_depend_on(sizes, size):
     for offset in offsets:
       before = front_of.get(tuple(np.add(site, offset)))
       assert before is None or before < front
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_training_sees_the_real_layer_behind_the_integers(name):
+  layer = make(name)
+  x = integers((1, 9, 12, 16))
+  expected = layer(x).numpy()
+  with as_real():
+    real = layer(x).numpy()
+    assert np.abs(real - expected).mean() < 1.0 and np.abs(real - expected).max() < 12
+    assert np.any(real != np.round(real)), "it rounds"
+    assert real.min() >= -64.0 and real.max() <= 255.0
+    # Whatever the scales were when the run began.
+    layer.kernel_bits.assign(tf.zeros_like(layer.kernel_bits))
+    np.testing.assert_allclose(layer(x), real, rtol=1e-4, atol=1e-3)
+  assert np.any(layer(x).numpy() != expected)
+
+
+def test_a_codec_trains_with_real_networks_and_prices_with_integers():
+  model = suite.tiny("mbt2018")
+  x = material.seen(model, 64, 64)
+  context = TrainingContext(noise=Noise(0, tf.constant(0), tf.range(1)))
+  rounded = []
+  original = layers_exact._Exact._finish
+
+  def finish(layer, *args):
+    outputs = original(layer, *args)
+    rounded.append(bool(np.all(outputs.numpy() == np.round(outputs.numpy()))))
+    return outputs
+
+  with mock.patch.object(layers_exact._Exact, "_finish", finish):
+    model(x, training=True, context=context)
+  assert len(rounded) >= 6 and not all(rounded)
+  # Nothing is left of it.
+  assert not layers_exact._AS_REAL.get()

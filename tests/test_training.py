@@ -23,7 +23,7 @@ from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.errors import UsageError
 from tfc_models.fileio import LEFTOVER_SECONDS
 from tfc_models.modeling import weights
-from tfc_models.training import schedules
+from tfc_models.training import callbacks, schedules
 from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info
 
@@ -227,21 +227,23 @@ def test_parts_have_learning_rates_of_their_own_and_the_longest_name_counts(
   assert len(plain) > 5
 
 
-def test_training_goes_on_with_scales_of_the_weights_not_of_their_averages(
+def test_validation_sees_integer_networks_at_the_scales_of_its_weights(
     photos, tmp_path):
   run = Run(str(tmp_path), *options(
       photos, configs.get("bmshj2018_hyperprior:tiny"), average=0.9))
   run.model.fix_tables()
-  scales = {path: variable.numpy() for path, variable in
-            weights.variables_by_path(run.model).items() if "kernel_bits" in path}
+  layers = [layer for layer in run.model.submodules if hasattr(layer, "kernel_bits")]
+  before = [layer.kernel_bits.numpy() for layer in layers]
   for average in run.model.moving_average.averages:
     average.assign(average / 100.0)
-  run.save({})
-  assert len(scales) == 3
-  saved = arrays(run.path("model.npz"))
-  for path, scale in scales.items():
-    np.testing.assert_array_equal(weights.variables_by_path(run.model)[path], scale)
-    assert np.all(saved[path] > scale)
+  conduct = callbacks.Conduct(run)
+  conduct.set_model(run.model)
+  conduct.on_test_begin()
+  during = [layer.kernel_bits.numpy() for layer in layers]
+  conduct.on_test_end()
+  assert len(layers) == 3
+  for few, more in zip(before, during):
+    assert np.all(more > few)
 
 
 @pytest.mark.parametrize("config", [

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfc_models.entropy_models.base import Coded, LatentCodec
 from tfc_models.entropy_models.neighbours import Neighbours
 from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
+from tfc_models.layers import as_real
 from tfc_models.ops import probe, wavefront
 
 
@@ -56,8 +57,9 @@ class AutoregressiveCodec(LatentCodec):
       bits, y_hat = self._as_graph(self._estimate, sites, side)
       y_hat = tf.ensure_shape(self._as_latent(y_hat), y.shape)
       return y_hat, {self.codec.name: bits}
-    y_hat, bits = self.codec.price(
-        sites, self.to_params(self.network(context, side)), noise)
+    with as_real(noise is not None):
+      params = self.to_params(self.network(context, side))
+    y_hat, bits = self.codec.price(sites, params, noise)
     return self._as_latent(y_hat), {self.codec.name: total(bits)}
 
   def symbols(self, y, params=None):

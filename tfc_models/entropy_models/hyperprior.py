@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.layers import as_real
 from tfc_models.ops import probe
 
 
@@ -64,8 +65,9 @@ class HyperpriorCodec(LatentCodec):
       return self.analysis(y)
 
   def __call__(self, y, params=None, noise=None):
-    z_hat, z_bits = self.z_codec(self.analyze(y), noise=noise)
-    y_hat, y_bits = self.y_codec(y, self.params_of(z_hat), noise)
+    with as_real(noise is not None):
+      z_hat, z_bits = self.z_codec(self.analyze(y), noise=noise)
+      y_hat, y_bits = self.y_codec(y, self.params_of(z_hat), noise)
     return y_hat, {**z_bits, **y_bits}
 
   def symbols(self, y, params=None):

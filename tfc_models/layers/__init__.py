@@ -6,6 +6,8 @@ from tfc_models.layers.exact import (
     ExactContextConv2D,
     ExactConv2D,
     ExactConv2DTranspose,
+    as_real,
+    rounds,
 )
 from tfc_models.layers.gdn import GDN
 from tfc_models.layers.lookup import (
@@ -30,5 +32,7 @@ __all__ = [
     "ResidualBlock",
     "ScaledConv2D",
     "ScaledConv2DTranspose",
+    "as_real",
     "lstm_step",
+    "rounds",
 ]

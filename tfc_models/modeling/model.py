@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.entropy_models import LatentCodec
+from tfc_models.layers import ExactConv2D, ExactConv2DTranspose
 from tfc_models.modeling.settings import EVALUATION, Settings, TrainingContext
 from tfc_models.modeling.training_step import TrainableModel
 from tfc_models.ops import padding
@@ -105,6 +106,12 @@ class Model(TrainableModel, abc.ABC):
     """
     for module in self.submodules:
       if hasattr(module, "fix_tables"):
+        module.fix_tables()
+
+  def fix_scales(self) -> None:
+    """Sets the scales of integer networks alone, as evaluation needs them."""
+    for module in self.submodules:
+      if isinstance(module, (ExactConv2D, ExactConv2DTranspose)):
         module.fix_tables()
 
   def build_variables(self):

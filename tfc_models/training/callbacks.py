@@ -16,8 +16,8 @@ _LOG = logging.getLogger(__name__)
 class Conduct(tf.keras.callbacks.Callback):
   """Sets the learning rate of each step, counts the time, stops at an end.
 
-  The first epoch ends with the names of variables that stand still. A step whose figures are not finite ends training before anything of it is
-  saved.
+  The first epoch ends with the names of variables that stand still. A step whose
+  figures are not finite ends training before anything of it is saved.
 
   Args:
     run: `run.Run`.
@@ -52,6 +52,7 @@ class Conduct(tf.keras.callbacks.Callback):
   def on_test_begin(self, logs=None):
     self._averaged = self.model.averaged()
     self._averaged.__enter__()
+    self.model.fix_scales()
 
   def on_test_end(self, logs=None):
     self._averaged.__exit__(None, None, None)

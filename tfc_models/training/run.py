@@ -163,10 +163,6 @@ class Run:
           self.model, path, steps=self.step, lmbda=self.options.lmbda,
           distortion=self.options.distortion, bits=self.options.weight_bits,
           tfc_models=__version__)
-    if self.model.moving_average:
-      # Scales of integer networks are those of the averages; training goes on with
-      # the weights themselves.
-      self.model.fix_tables()
     if figures.get("val_loss", np.inf) < self.best_loss:
       self.best_loss.assign(figures["val_loss"])
       write_atomically(self.path(BEST_FILE), read_bytes(path), overwrite=True)

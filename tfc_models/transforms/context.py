@@ -3,7 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.layers import ACTIVATION_LIMIT, ExactContextConv2D, ExactConv2D
+from tfc_models.layers import (
+    ACTIVATION_LIMIT,
+    ExactContextConv2D,
+    ExactConv2D,
+    rounds,
+)
 from tfc_models.ops import quantize, wavefront
 from tfc_models.transforms.causal import CausalNetwork
 
@@ -95,6 +100,6 @@ class ContextNetwork(CausalNetwork):
     y_hat *= 2.0**_CONTEXT_BITS
     if not self.exact:
       return y_hat
-    return quantize.clip_towards(
-        quantize.round_straight_through(y_hat),
-        -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+    if rounds(self.exact):
+      y_hat = quantize.round_straight_through(y_hat)
+    return quantize.clip_towards(y_hat, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)

@@ -11,6 +11,7 @@ from tfc_models.layers import (
     ExactContextConv2D,
     ExactConv2D,
     lstm_step,
+    rounds,
 )
 from tfc_models.ops import wavefront
 from tfc_models.transforms.causal import CausalNetwork
@@ -103,7 +104,7 @@ class SignPredictor(CausalNetwork):
   def _step(self, weights, left, now, above, memory):
     gates = self.gates.at_sites(
         tf.concat([left, now, *above], axis=-1), weights)
-    return lstm_step(gates, memory, self.tanh, self.sigmoid, self.exact)
+    return lstm_step(gates, memory, self.tanh, self.sigmoid, rounds(self.exact))
 
 
 class CodeMemory(tf.keras.layers.Layer):
@@ -141,7 +142,7 @@ class CodeMemory(tf.keras.layers.Layer):
     hidden, memory = state
     hidden, memory = lstm_step(
         self.gates(tf.concat([x, hidden], axis=-1)), memory, self.tanh,
-        self.sigmoid, self.exact)
+        self.sigmoid, rounds(self.exact))
     x = hidden
     for layer in self.head:
       x = layer(x)

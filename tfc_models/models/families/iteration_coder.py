@@ -10,7 +10,7 @@ from tfc_models.entropy_models import (
     BernoulliCodec,
     SignParams,
 )
-from tfc_models.layers import Lookup
+from tfc_models.layers import Lookup, as_real
 from tfc_models.transforms import sign_predictor
 
 
@@ -82,9 +82,10 @@ class BinaryRNN(tf.keras.layers.Layer):
       noise: not None in training.
     """
     code = tf.stop_gradient(code)
-    _, bits = self.codecs[t](code, self._side(t, tf.shape(code), past), noise)
-    (bits,) = bits.values()
-    return bits, self._after(t, code, past)
+    with as_real(noise is not None):
+      _, bits = self.codecs[t](code, self._side(t, tf.shape(code), past), noise)
+      (bits,) = bits.values()
+      return bits, self._after(t, code, past)
 
   def compress(self, code, t, past, certain=None):
     """Codes an iteration.
