@@ -12,11 +12,13 @@ from tfc_models.entropy_models.gaussian import (
     GaussianCodec,
     GaussianParams,
     index_from_scale,
-    integer_bits,
-    params_from_integers,
     scale_from_index,
 )
 from tfc_models.entropy_models.hyperprior import HyperpriorCodec
+from tfc_models.entropy_models.integer_params import (
+    integer_bits,
+    params_from_integers,
+)
 from tfc_models.entropy_models.masked import MaskedCodec
 from tfc_models.entropy_models.reading import StringReader, SymbolReader
 from tfc_models.entropy_models.sign import (
@@ -27,8 +29,10 @@ from tfc_models.entropy_models.sign import (
 )
 from tfc_models.entropy_models.split import SplitCodec
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
+from tfc_models.entropy_models.tables import LIMIT
 
 __all__ = [
+    "LIMIT",
     "LOGIT_BITS",
     "NUM_SCALES",
     "SCALE_MAX",

@@ -21,7 +21,7 @@ SYMBOL_LIMIT = 127.0
 class FactorizedCodec(SymbolCodec):
   """Codes a latent under a density per channel that training shapes freely.
 
-  Symbols are round(y), clipped to +-127. Tables depend on the channel alone,
+  Symbols are round(y), clipped. Tables depend on the channel alone,
   so a stream decodes on any machine.
 
   Args:
@@ -29,6 +29,9 @@ class FactorizedCodec(SymbolCodec):
     name, reconstruction: see `LatentCodec`.
     init_scale: half of the width that the initial density covers.
     certain: whether there is a table for what a `MaskedCodec` leaves out.
+    widths: of the hidden layers of the densities.
+    limit: largest absolute value of a symbol; `SYMBOL_LIMIT` where a network of
+      integers follows, which takes no more.
 
   Source: Balle, Minnen, Singh, Hwang, Johnston, ICLR 2018, arXiv:1802.01436,
     appendix 6.1, by `tfc.NoisyDeepFactorized`.
@@ -38,15 +41,15 @@ class FactorizedCodec(SymbolCodec):
 
   # The evidence is the channel.
   digested = False
-  symbol_limit = SYMBOL_LIMIT
 
   def __init__(self, num_channels, name="z", reconstruction="noise",
-               init_scale=10.0, certain=False):
+               init_scale=10.0, certain=False, widths=(3, 3), limit=SYMBOL_LIMIT):
+    self.symbol_limit = limit  # The tables take it over.
     super().__init__(name, reconstruction)
     self.certain = num_channels if certain else None
     self.num_channels = num_channels
     self.prior = tfc.NoisyDeepFactorized(
-        batch_shape=(num_channels,), init_scale=init_scale)
+        batch_shape=(num_channels,), num_filters=widths, init_scale=init_scale)
 
   def price(self, y, params=None, noise=None):
     if noise is None:
@@ -58,7 +61,7 @@ class FactorizedCodec(SymbolCodec):
     return y_hat, self.prior.log_prob(y_tilde) / -math.log(2.0)
 
   def quantize(self, y, params=None):
-    y_hat = tf.clip_by_value(tf.round(y), -SYMBOL_LIMIT, SYMBOL_LIMIT)
+    y_hat = tf.clip_by_value(tf.round(y), -self.symbol_limit, self.symbol_limit)
     return y_hat, y_hat
 
   def evidence(self, params, shape):

@@ -15,7 +15,7 @@ NUM_SCALES = 64
 SCALE_MIN = 0.11
 SCALE_MAX = 256.0
 
-_LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (NUM_SCALES - 1)
+LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (NUM_SCALES - 1)
 # Less likely residuals are priced by their logarithm, see `_tail_bits`; they lie
 # at least so many standard deviations from the nearest end of their box.
 _LIKELIHOOD_FLOOR = 1e-9
@@ -43,38 +43,14 @@ class GaussianParams(NamedTuple):
   loc: Optional[tf.Tensor] = None
 
 
-# A network of integers (layers.exact) that predicts params: one unit of the real
-# network is 8 steps of the scale table, about a factor of e; means count in 1/64.
-_INDEX_BITS = 3
-_MEAN_BITS = 6
-
-
-def integer_bits(channels, means):
-  """Returns the bits of each output of an integer network that predicts params.
-
-  Args:
-    channels: of the latent.
-    means: whether means follow the indexes.
-  """
-  return [_INDEX_BITS] * channels + [_MEAN_BITS] * (channels if means else 0)
-
-
-def params_from_integers(outputs, means):
-  """Returns the `GaussianParams`, equal on every machine, of such outputs."""
-  if not means:
-    return GaussianParams(outputs)
-  indexes, loc = tf.split(outputs, 2, axis=-1)
-  return GaussianParams(indexes, loc * 2.0**-_MEAN_BITS)
-
-
 def scale_from_index(index):
   """Returns the standard deviation at `index`: 64 steps, 0.11 to 256, log."""
-  return SCALE_MIN * tf.exp(_LOG_STEP * index)
+  return SCALE_MIN * tf.exp(LOG_STEP * index)
 
 
 def index_from_scale(scale):
   """Returns the real-valued index of a standard deviation, an array."""
-  return tf.math.log(scale / SCALE_MIN) / _LOG_STEP
+  return tf.math.log(scale / SCALE_MIN) / LOG_STEP
 
 
 # Means of a fixed grid count in so many parts of a step, each with tables.
@@ -262,7 +238,7 @@ def _saved_bits():
   """Returns what n - 1 saves against n, for n in 0..8 at each of 64 scales, flat."""
   saved = []
   for index in range(NUM_SCALES):
-    scale = SCALE_MIN * math.exp(_LOG_STEP * index)
+    scale = SCALE_MIN * math.exp(LOG_STEP * index)
     bits = [
         -math.log2(max(0.5 * (
             math.erfc((n - 0.5) / scale * math.sqrt(0.5))

@@ -1,5 +1,6 @@
 """Reusable Keras layers."""
 
+from tfc_models.layers.centred import Centred, median_kernel
 from tfc_models.layers.conv_transpose import Conv2DTranspose
 from tfc_models.layers.exact import (
     ACTIVATION_LIMIT,
@@ -24,6 +25,7 @@ __all__ = [
     "GDN",
     "LOOKUP_BITS",
     "LOOKUP_LIMIT",
+    "Centred",
     "Conv2DTranspose",
     "ExactContextConv2D",
     "ExactConv2D",
@@ -34,5 +36,6 @@ __all__ = [
     "ScaledConv2DTranspose",
     "as_real",
     "lstm_step",
+    "median_kernel",
     "rounds",
 ]

@@ -12,8 +12,8 @@ rounding, with the gradient of the identity, ended 5 % above them.
 
 Source: Balle, Johnston, Minnen, "Integer networks for data compression with
   latent-variable models", ICLR 2019.
-Departs: scales are powers of two and not learned; activations are leaky ReLU
-  with a slope of 1/4, an exact product, or none.
+Departs: scales are powers of two and not learned; activations are ReLU, leaky ReLU
+  with a slope that is a power of two, an exact product, or none.
 """
 
 import contextlib
@@ -31,6 +31,8 @@ KERNEL_LIMIT = 127.0
 ACTIVATION_LIMIT = 255.0
 # Smallest and largest output by activation.
 _LIMITS = {"leaky": (-64.0, ACTIVATION_LIMIT),
+           "relu": (0.0, ACTIVATION_LIMIT),
+           "faint": (-ACTIVATION_LIMIT, ACTIVATION_LIMIT),
            "clip": (-ACTIVATION_LIMIT, ACTIVATION_LIMIT), None: None}
 # What carries the integers within sums of products.
 CARRIER = tf.float32
@@ -38,10 +40,12 @@ CARRIER = tf.float32
 _SUM_LIMIT = 2.0**24
 # Kernels of zeros need no more.
 _MOST_KERNEL_BITS = 14
-_AS_REAL = contextvars.ContextVar("as_real", default=False)
+# Slopes of what is negative, powers of two, which are exact.
+_SLOPES = {"leaky": 2.0**-2, "relu": 0.0, "faint": 2.0**-7}
+# The one that stands for another, in the real network.
+_REAL_SLOPES = {**_SLOPES, "faint": 0.01}
 
-# Sets the slope of what is negative, 2**-2, which is exact.
-_SLOPE_BITS = 2
+_AS_REAL = contextvars.ContextVar("as_real", default=False)
 
 
 @contextlib.contextmanager
@@ -77,9 +81,11 @@ class _Exact:
 
   Args:
     filters, kernel_size, strides, name: as of `ScaledConv2D`.
-    activation: "leaky", leaky ReLU with slope 1/4, clipped to -64..255; "clip",
-      linear, clipped to -255..255; None, linear and unbounded, for the last layer
-      of a network; or a `Lookup`, whose arguments have `LOOKUP_BITS`.
+    activation: "leaky", leaky ReLU with slope 1/4, clipped to -64..255; "relu",
+      clipped to 0..255; "faint", leaky ReLU with slope 1/128, of the real network
+      0.01, clipped to -255..255; "clip", linear, clipped to -255..255; None, linear
+      and unbounded, for the last layer of a network; or a `Lookup`, whose arguments
+      have `LOOKUP_BITS`.
     in_bits: int.
     out_bits: int, or a sequence of one for each output channel.
     input_limit: the largest absolute value of an input.
@@ -120,7 +126,9 @@ class _Exact:
   @property
   def slope(self):
     """What a negative value is multiplied by."""
-    return 2.0**-_SLOPE_BITS if self.kind == "leaky" else 1.0
+    if isinstance(self.kind, Lookup):
+      return 1.0
+    return (_SLOPES if self.exact else _REAL_SLOPES).get(self.kind, 1.0)
 
   def _factor(self):
     """Returns what takes sums of products to outputs, (filters,)."""
@@ -133,8 +141,8 @@ class _Exact:
       # Repairs kernels that transform on the way, such as Winograd's.
       total = quantize.round_straight_through(total)
     total += bias
-    if self.kind == "leaky":
-      factor = tf.where(total < 0.0, factor * 2.0**-_SLOPE_BITS, factor)
+    if self.slope != 1.0:
+      factor = tf.where(total < 0.0, factor * self.slope, factor)
     total *= factor
     if isinstance(self.kind, Lookup):
       return self.kind(total, rounded)

@@ -1,7 +1,8 @@
 """Factorized prior (Balle et al., ICLR 2017 and ICLR 2018)."""
 
 from tfc_models import registry
-from tfc_models.entropy_models import FactorizedCodec
+from tfc_models.entropy_models import LIMIT, FactorizedCodec
+from tfc_models.models.families.origin import conventions_of
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.transforms import gdn_conv
 
@@ -27,7 +28,8 @@ class BLS2017(TransformModel):
     super().__init__(
         gdn_conv.analysis([num_filters] * 3, [9, 5, 5], [4, 2, 2]),
         gdn_conv.synthesis([num_filters] * 2 + [3], [5, 5, 9], [2, 2, 4]),
-        FactorizedCodec(num_filters, name="y"), 16, num_filters, gdn_conv)
+        FactorizedCodec(num_filters, name="y", limit=LIMIT), 16, num_filters,
+        gdn_conv)
 
 
 @registry.register("bmshj2018-factorized")
@@ -37,6 +39,7 @@ class BMSHJ2018Factorized(TransformModel):
   Args:
     num_filters: N in the paper, width of the hidden layers.
     latent_depth: M in the paper, channels of y.
+    origin: whose weights these are, see `families.origin`.
 
   Source: Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression
     with a scale hyperprior", ICLR 2018, arXiv:1802.01436, the baseline.
@@ -44,8 +47,12 @@ class BMSHJ2018Factorized(TransformModel):
 
   downsampling_factor = 16
 
-  def __init__(self, *, num_filters=128, latent_depth=192):
+  def __init__(self, *, num_filters=128, latent_depth=192, origin="tfc_models"):
+    theirs = conventions_of(origin)
     super().__init__(
-        gdn_conv.analysis_5x5(num_filters, latent_depth),
-        gdn_conv.synthesis_5x5(num_filters),
-        FactorizedCodec(latent_depth, name="y"), 16, latent_depth, gdn_conv)
+        gdn_conv.analysis_5x5(num_filters, latent_depth, centred=theirs.centred),
+        gdn_conv.synthesis_5x5(
+            num_filters, centred=theirs.centred, medians=theirs.centred),
+        FactorizedCodec(
+            latent_depth, name="y", widths=theirs.density, limit=LIMIT),
+        16, latent_depth, gdn_conv if theirs.starts else None)

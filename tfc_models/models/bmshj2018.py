@@ -14,6 +14,7 @@ from tfc_models.entropy_models import (
     params_from_integers,
 )
 from tfc_models.models.families.analytic_hyperprior import AnalyticHyperprior
+from tfc_models.models.families.origin import conventions_of
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.transforms import gdn_conv, hyper
 
@@ -31,6 +32,7 @@ class ScaleHyperprior(TransformModel):
     latent_depth: M in the paper, channels of y.
     exact: whether the hyper synthesis is an integer network, without which
       streams decode only where they were made.
+    origin: whose weights these are, see `families.origin`.
 
   Source: Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression
     with a scale hyperprior", ICLR 2018, arXiv:1802.01436.
@@ -39,17 +41,23 @@ class ScaleHyperprior(TransformModel):
 
   downsampling_factor = 64  # 16 down to y, 4 more down to z.
 
-  def __init__(self, *, num_filters=128, latent_depth=192, exact=True):
-    hyper_analysis = hyper.analysis(num_filters)
+  def __init__(self, *, num_filters=128, latent_depth=192, exact=True,
+               origin="tfc_models"):
+    theirs = conventions_of(origin)
+    hyper_analysis = hyper.analysis(num_filters, centred=theirs.centred)
     hyper_synthesis = hyper.synthesis(
-        (num_filters, num_filters), integer_bits(latent_depth, means=False),
-        SYMBOL_LIMIT, exact)
+        (num_filters, num_filters),
+        integer_bits(latent_depth, means=False, linear=theirs.linear_scales),
+        SYMBOL_LIMIT, exact, hidden=theirs.relu, centred=theirs.centred)
     codec = HyperpriorCodec(
         lambda y: hyper_analysis(tf.abs(y)), hyper_synthesis,
-        FactorizedCodec(num_filters), GaussianCodec(), num_filters,
-        functools.partial(params_from_integers, means=False),
-        start=AnalyticHyperprior(hyper_analysis, hyper_synthesis, magnitudes=True))
+        FactorizedCodec(num_filters, widths=theirs.density), GaussianCodec(),
+        num_filters, functools.partial(
+            params_from_integers, means=False, linear=theirs.linear_scales),
+        start=AnalyticHyperprior(hyper_analysis, hyper_synthesis, magnitudes=True)
+        if theirs.starts else None)
     super().__init__(
-        gdn_conv.analysis_5x5(num_filters, latent_depth),
-        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth, gdn_conv)
+        gdn_conv.analysis_5x5(num_filters, latent_depth, centred=theirs.centred),
+        gdn_conv.synthesis_5x5(num_filters, centred=theirs.centred), codec, 16,
+        latent_depth, gdn_conv if theirs.starts else None)
     self.hyper_analysis_transform = hyper_analysis

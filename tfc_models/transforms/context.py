@@ -15,9 +15,6 @@ from tfc_models.transforms.causal import CausalNetwork
 # What training is left to shape starts so much smaller.
 _QUIET = 0.5
 
-# The context sees y_hat in units of 1/8, clipped to what 8 bits hold: +-31.9.
-_CONTEXT_BITS = 3
-
 
 class ContextNetwork(CausalNetwork):
   """A masked convolution of y_hat, joined with side information by 1x1 layers.
@@ -31,20 +28,26 @@ class ContextNetwork(CausalNetwork):
     context_width: outputs of the masked convolution.
     widths: of the 1x1 layers before the last.
     exact: see `layers.exact`.
+    hidden: activation of the 1x1 layers, see there.
+    context_bits: the context sees y_hat in units of 2**-context_bits, clipped to
+      what 8 bits hold: 3 for eighths and +-31.9, 2 for quarters and +-63.8 ...
 
   Source: Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, table 1.
-  Departs: integers; leaky ReLU has a slope of 1/4.
+  Departs: integers; leaky ReLU has a slope of 1/4 in our own weights.
   """
 
   def __init__(self, depth, out_bits, context_size, context_width, widths,
-               exact=True, name="context_network"):
+               exact=True, hidden="leaky", context_bits=3,
+               name="context_network"):
     super().__init__(
         depth, wavefront.causal_offsets(context_size), exact, name)
+    self.context_bits = context_bits
     self.context = ExactContextConv2D(
         context_width, context_size, self.offsets, activation="clip",
-        in_bits=_CONTEXT_BITS, exact=exact, name="context")
+        in_bits=context_bits, exact=exact, name="context")
     self.entropy_parameters = [
-        ExactConv2D(width, 1, exact=exact, name=f"parameters_{number}")
+        ExactConv2D(
+            width, 1, activation=hidden, exact=exact, name=f"parameters_{number}")
         for number, width in enumerate(widths)]
     self.entropy_parameters.append(ExactConv2D(
         len(out_bits), 1, activation=None, out_bits=out_bits, exact=exact,
@@ -97,7 +100,7 @@ class ContextNetwork(CausalNetwork):
     self.context.kernel.assign(self.context.kernel / factor)
 
   def _fixed(self, y_hat):
-    y_hat *= 2.0**_CONTEXT_BITS
+    y_hat *= 2.0**self.context_bits
     if not self.exact:
       return y_hat
     if rounds(self.exact):

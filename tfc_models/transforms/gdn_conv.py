@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.layers import GDN, Conv2DTranspose
+from tfc_models.layers import GDN, Centred, Conv2DTranspose
 from tfc_models.ops.graph import Graph
 from tfc_models.ops.klt import hierarchical_klt
 
@@ -13,7 +13,7 @@ from tfc_models.ops.klt import hierarchical_klt
 _START_GAMMA = 0.064
 
 
-def analysis(widths, kernels, strides, name="analysis_transform"):
+def analysis(widths, kernels, strides, name="analysis_transform", centred=False):
   """Returns x to y: one convolution a stage, GDN between them.
 
   Args:
@@ -21,29 +21,39 @@ def analysis(widths, kernels, strides, name="analysis_transform"):
     kernels: kernel size of each stage.
     strides: downsampling of each stage.
     name: Keras name.
+    centred: how windows lie, see `layers.Centred`.
 
   Source: Balle, Laparra, Simoncelli, ICLR 2017, arXiv:1611.01704, figure 2;
     GDN: see `layers.GDN`.
   Departs: plain kernels, where the authors' code trains their DFT.
   """
   return _stages(
-      tf.keras.layers.Conv2D, False, widths, kernels, strides, name)
+      tf.keras.layers.Conv2D, False, widths, kernels, strides,
+      Centred if centred else tf.keras.Sequential, name=name)
 
 
-def synthesis(widths, kernels, strides, name="synthesis_transform"):
-  """Returns y_hat to x_hat, the mirror image of `analysis`, with inverse GDN."""
+def synthesis(widths, kernels, strides, name="synthesis_transform", centred=False,
+              medians=False):
+  """Returns y_hat to x_hat, the mirror image of `analysis`, with inverse GDN.
+
+  Args:
+    widths, kernels, strides, name, centred: as of `analysis`.
+    medians: whether it adds those of y_hat, see `layers.Centred`, if centred.
+  """
+  kind, options = (
+      (_GraphCentred, {"medians": medians}) if centred else (_GraphSequential, {}))
   return _stages(
-      Conv2DTranspose, True, widths, kernels, strides, name)
+      Conv2DTranspose, True, widths, kernels, strides, kind, name=name, **options)
 
 
-def analysis_5x5(num_filters, latent_depth):
+def analysis_5x5(num_filters, latent_depth, **options):
   """Returns the four stage transform of Balle et al. 2018, down by 16."""
-  return analysis([num_filters] * 3 + [latent_depth], [5] * 4, [2] * 4)
+  return analysis([num_filters] * 3 + [latent_depth], [5] * 4, [2] * 4, **options)
 
 
-def synthesis_5x5(num_filters):
+def synthesis_5x5(num_filters, **options):
   """Returns the inverse of `analysis_5x5`, to three channels."""
-  return synthesis([num_filters] * 3 + [3], [5] * 4, [2] * 4)
+  return synthesis([num_filters] * 3 + [3], [5] * 4, [2] * 4, **options)
 
 
 def start(analysis, synthesis, patches, step):
@@ -116,23 +126,30 @@ def _block(conv):
   return slice(first, first + stride)
 
 
-class _GraphSequential(tf.keras.Sequential):
-  """Layers one after the other, as one graph."""
+class _AsGraph:
+  """In front of a network: it runs as one graph."""
 
-  def __init__(self, layers, name):
-    super().__init__(layers, name=name)
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
     self._as_graph = Graph(super().__call__)
 
   def __call__(self, x):
     return self._as_graph(x)
 
 
-def _stages(convolution, inverse, widths, kernels, strides, name):
+class _GraphSequential(_AsGraph, tf.keras.Sequential):
+  """Layers one after the other."""
+
+
+class _GraphCentred(_AsGraph, Centred):
+  """Layers one after the other, aligned in another way."""
+
+
+def _stages(convolution, inverse, widths, kernels, strides, kind, **options):
   layers = []
   for i, stage in enumerate(zip(widths, kernels, strides)):
     layers.append(convolution(*stage, padding="same", name=f"conv_{i}"))
     if i < len(widths) - 1:
       layers.append(GDN(
           inverse=inverse, name=f"{'i' if inverse else ''}gdn_{i}"))
-  sequential = _GraphSequential if inverse else tf.keras.Sequential
-  return sequential(layers, name=name)
+  return kind(layers, **options)
