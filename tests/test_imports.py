@@ -33,6 +33,7 @@ RANKS = {
     "tfc_models.models.families": 5,
     "tfc_models.pretrained": 5,
     "tfc_models.codecs": 7,
+    "tfc_models.convert": 7,
     "tfc_models.training": 7,
     "tfc_models.bundles": 8,
     "tfc_models.evaluation": 8,

@@ -4,11 +4,10 @@ import io
 import os
 
 from tfc_models.datasets.files import read_image
+from tfc_models.datasets.samples import photographs
 from tfc_models.errors import UsageError
 from tfc_models.fileio import write_atomically
 
-# Photographs inside the scikit-image wheel.
-_PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
 _WINDOW = 256  # Side of the detail that the picture shows.
 
 
@@ -23,7 +22,7 @@ def add_arguments(parser):
 
 
 def run(arguments):
-  photographs = _photographs(arguments.inputs)
+  images = _images(arguments.inputs)
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs, pretrained
   from tfc_models.codecs.classical import jpeg
@@ -36,11 +35,11 @@ def run(arguments):
     raise UsageError(f"--model={arguments.model}: no shipped weights")
   print(f"{'photograph':<12} {'codec':<22} {'bytes':>7} {'bpp':>6} {'PSNR':>6} "
         f"{'MS-SSIM':>8} {'encode':>8} {'decode':>8}")
-  pictures = {name: [] for name in photographs}
+  pictures = {name: [] for name in images}
   for quality in qualities:
     codec = codecs.load(arguments.model, quality)
-    codec.decode(codec.encode(photographs[next(iter(photographs))]))  # Warm up.
-    for name, image in photographs.items():
+    codec.decode(codec.encode(images[next(iter(images))]))  # Warm up.
+    for name, image in images.items():
       ours = measure(codec, image)
       # The next larger JPEG, so that no advantage comes from bytes.
       theirs = at_equal_bytes(jpeg, image, ours.num_bytes)[1]
@@ -50,7 +49,7 @@ def run(arguments):
       write_atomically(stream, ours.data, overwrite=True)
       pictures[name].append([
           (_label(record), _detail(record.decoded)) for record in (ours, theirs)])
-  for name, image in photographs.items():
+  for name, image in images.items():
     rows = [[("original", _detail(image)), *row] for row in pictures[name]]
     path = os.path.join(arguments.output, f"{name}.png")
     buffer = io.BytesIO()
@@ -60,19 +59,13 @@ def run(arguments):
   return 0
 
 
-def _photographs(paths):
+def _images(paths):
   """Returns a dict from name to uint8 image."""
   if paths:
     return {
         os.path.splitext(os.path.basename(path))[0]: read_image(path)
         for path in paths}
-  try:
-    from skimage import data
-  except ImportError:
-    raise UsageError(
-        "the demo photographs need scikit-image: pip install 'tfc_models[demo]'"
-        ", or name photographs of your own") from None
-  return {name: getattr(data, name)() for name in _PHOTOGRAPHS}
+  return photographs()
 
 
 def _detail(image):

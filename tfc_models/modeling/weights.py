@@ -1,9 +1,9 @@
 """Weight files: a model's variables by object path, with what it was made from.
 
 A file is an npz archive: one array per variable and one of JSON. Values are
-float16 unless that overflows; integers (tables) are int32. Kernels of integer networks
-are two arrays, int8 and a scale for each output channel; with 8 bits the others are
-too, with a scale for each of their last axis.
+float16 unless that overflows, or float32 if asked for; integers (tables) are int32.
+Kernels of integer networks are two arrays, int8 and a scale for each output channel;
+with 8 bits the others are too, with a scale for each of their last axis.
 """
 
 import io
@@ -71,11 +71,23 @@ def save(model, path, bits=16, **facts):
   Args:
     model: a built model from `registry.create`.
     path: of the new file; replaced as a whole or not at all.
-    bits: 16, or 8 for kernels. Those of integer networks always have 8, which is
-      what they compute with.
-    **facts: JSON values to keep beside the weights (lmbda, steps ...).
+    bits, **facts: as of `packed`.
   """
   model.fix_tables()
+  info, data = packed(model, bits, **facts)
+  write_atomically(path, data, overwrite=True)
+  return info
+
+
+def packed(model, bits=16, **facts):
+  """Returns the info and the bytes of a weight file, of a model with its tables.
+
+  Args:
+    model: a built model from `registry.create`, whose tables are as they shall be.
+    bits: 16; 32; or 8 for kernels. Those of integer networks always have 8, which
+      is what they compute with.
+    **facts: JSON values to keep beside the weights (lmbda, steps ...).
+  """
   arrays = {}
   variables = variables_by_path(model)
   trainable = [variable for variable in variables.values() if variable.trainable]
@@ -86,7 +98,7 @@ def save(model, path, bits=16, **facts):
     if id(variable) in kernels:
       arrays[name + _CODES], arrays[name + _SCALES] = kernels[id(variable)]
     else:
-      arrays[name] = _stored(variable.numpy())
+      arrays[name] = _stored(variable.numpy(), bits)
   info = dict(
       facts, model=model.registered_name, kind=model.kind,
       capabilities=sorted(model.capabilities), arguments=model.arguments,
@@ -98,8 +110,7 @@ def save(model, path, bits=16, **facts):
   buffer = io.BytesIO()
   np.savez_compressed(
       buffer, **arrays, **{weight_info.INFO_KEY: np.frombuffer(text, np.uint8)})
-  write_atomically(path, buffer.getvalue(), overwrite=True)
-  return info
+  return info, buffer.getvalue()
 
 
 def load(path):
@@ -121,17 +132,29 @@ def load(path):
         f"{path}: damaged weight file ({info['model']} with {info['arguments']}: "
         f"{str(error).strip().splitlines()[0] if str(error).strip() else error!r})"
     ) from None
-  _assign(model, path, info, arrays)
+  try:
+    assign(model, arrays)
+  except ValueError as error:
+    raise UsageError(f"{path}: {error}") from None
   return model, info
 
 
-def _assign(model, path, info, arrays):
+def assign(model, arrays):
+  """Sets all variables of a built model.
+
+  Args:
+    model: from `registry.create`.
+    arrays: dict from object path to array.
+
+  Raises:
+    ValueError: if the model has others, or of other shapes.
+  """
   variables = variables_by_path(model)
   if variables.keys() != arrays.keys() or not all(
       _fits(variable, arrays[name]) for name, variable in variables.items()):
-    raise UsageError(
-        f"{path}: weights of another structure: {info['model']} with "
-        f"{info['arguments']}")
+    raise ValueError(
+        f"weights of another structure: {model.registered_name} with "
+        f"{model.arguments}")
   for name, variable in variables.items():
     variable.assign(tf.cast(arrays[name], variable.dtype))
 
@@ -212,10 +235,12 @@ def _fits(variable, array):
   return variable.shape.is_compatible_with(array.shape)
 
 
-def _stored(array):
+def _stored(array, bits):
   """Returns the array as the file holds it."""
   if array.dtype.kind in "iu":
     return array.astype(np.int32)
+  if bits == 32:
+    return array
   with np.errstate(over="ignore"):
     half = array.astype(np.float16)
   return half if np.all(np.isfinite(half)) else array.astype(np.float32)

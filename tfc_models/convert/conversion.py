@@ -1,0 +1,158 @@
+"""From a checkpoint of CompressAI to a training directory."""
+
+import json
+import logging
+import os
+
+import numpy as np
+
+import tfc_models.models  # noqa: F401 - Registers them.
+from tfc_models import registry
+from tfc_models.configs.common import LMBDAS
+from tfc_models.convert import (
+    compressai,
+    integers,
+    self_test,
+    tables,
+    torch_file,
+)
+from tfc_models.datasets.files import find_images, read_image
+from tfc_models.datasets.samples import photographs
+from tfc_models.errors import UsageError
+from tfc_models.fileio import check_output, write_atomically
+from tfc_models.layers import ExactConv2D, ExactConv2DTranspose
+from tfc_models.modeling import weights as weight_files
+from tfc_models.pretrained.loader import TRAINED_FILE
+
+_LOG = logging.getLogger(__name__)
+
+# What is written into the directory.
+FILES = (TRAINED_FILE, "convert.json")
+
+# Of the rate that integers may cost: what is told, and what is too much.
+WARN_EXCESS, MOST_EXCESS = 0.005, 0.03
+
+
+def convert(path, output, model=None, quality=None, is_float=False, images=None,
+            overwrite=False):
+  """Writes the weights of a checkpoint as a training directory; returns its facts.
+
+  The weights, and so the fingerprint, depend on nothing but the file, `model` and
+  `is_float`: neither on the machine, nor on images.
+
+  Args:
+    path: of a file of torch that holds one of the four networks.
+    output: directory; model.npz and convert.json there are new, or replaced.
+    model: registered name that the file is to be of; None takes what it is.
+    quality: 1..8, of the zoo, which notes lmbda; None takes it from the name.
+    is_float: keep networks of real numbers, whose streams decode only where they
+      were made, and all digits.
+    images: file, folder or glob of photographs for the self-test; None takes those
+      of scikit-image, or makes no test without it.
+    overwrite: whether to replace what is there.
+
+  Returns:
+    dict as in convert.json.
+
+  Raises:
+    UsageError: if the file is not of such a network, or its integers would cost more
+      than 3 % of the rate; nothing is written then.
+  """
+  for name in FILES:
+    check_output(os.path.join(output, name), overwrite)
+  checkpoint = torch_file.read(path)
+  source = os.path.basename(path)
+  said = compressai.parse_name(source)
+  if said.digest and not checkpoint.sha256.startswith(said.digest):
+    raise UsageError(
+        f"{path}: its SHA-256 begins with {checkpoint.sha256[:8]}, where its name "
+        f"says {said.digest}: copy or download it again")
+  quality = quality or said.quality
+  if quality is not None and not 1 <= quality <= len(LMBDAS["mse"]):
+    raise UsageError(f"quality must lie in 1..{len(LMBDAS['mse'])}, got {quality}")
+  try:
+    weights = compressai.weights_of(checkpoint.arrays)
+    for wanted in filter(None, (model, said.model)):
+      if wanted != weights.model:
+        raise UsageError(f"holds {weights.model}, not {wanted}")
+    made, factors = _build(weights, is_float)
+  except UsageError as error:
+    raise UsageError(f"{path}: {error}") from None
+  facts = {
+      "source": source, "sha256": checkpoint.sha256, "distortion": said.metric,
+      "lmbda": quality and LMBDAS[said.metric or "mse"][quality - 1],
+      "licence": compressai.LICENCE if said.digest else None}
+  facts = {key: value for key, value in facts.items() if value is not None}
+  tested = _tested(path, weights, made, images) if factors else None
+  info, data = weight_files.packed(made, 32 if is_float else 16, **facts)
+  facts.update({key: info[key] for key in (
+      "model", "arguments", "parameters", "fingerprint")})
+  facts.update(scales=factors, self_test=tested)
+  write_atomically(os.path.join(output, FILES[0]), data, overwrite)
+  text = json.dumps(facts, indent=2) + "\n"
+  write_atomically(os.path.join(output, FILES[1]), text.encode(), overwrite)
+  return facts
+
+
+def _build(weights, is_float):
+  """Returns a model with the weights and all tables, and the factors of its layers.
+
+  The latter is a dict, None for models without integers.
+  """
+  arguments = dict(
+      num_filters=weights.num_filters, latent_depth=weights.latent_depth,
+      origin="compressai")
+  arrays, factors = weights.arrays, None
+  has_hyper = weights.latent == "z_codec"
+  if has_hyper:
+    arguments["exact"] = not is_float
+    if not is_float:
+      arrays, factors, bits = integers.scaled(weights)
+      if bits is not None:
+        arguments["context_bits"] = bits
+  model = registry.create(weights.model, **arguments).build_variables()
+  cdfs = {weights.latent: weights.tables}
+  if has_hyper:
+    joint = weights.model == "mbt2018"
+    cdfs["y_codec/codec" if joint else "y_codec"] = tables.gaussian_tables()
+  rest = {f"{latent}/tables/{name}": array for latent, pair in cdfs.items()
+          for name, array in zip(("cdf", "cdf_offset"), pair)}
+  # Integer kernels get theirs from what is assigned.
+  rest.update({
+      name: variable.numpy() for name, variable
+      in weight_files.variables_by_path(model).items() if name.endswith("kernel_bits")})
+  try:
+    weight_files.assign(model, {**arrays, **rest})
+    for codec in model.latent_codecs():
+      if hasattr(codec, "tables"):
+        codec.tables.check()
+  except ValueError as error:
+    raise UsageError(str(error)) from None
+  for layer in model.submodules:
+    if isinstance(layer, (ExactConv2D, ExactConv2DTranspose)):
+      layer.fix_tables()
+  return model, factors
+
+
+def _tested(path, weights, made, images):
+  """Returns the figures of the self-test, or None where there are no photographs.
+
+  Raises:
+    UsageError: if integers cost too much.
+  """
+  if images is None:
+    try:
+      images = photographs()
+    except UsageError:
+      return None
+  else:
+    images = {os.path.basename(name): read_image(name) for name in find_images(images)}
+  figures = self_test.compare(_build(weights, True)[0], made, images)
+  if not np.isfinite(figures["excess"]) or figures["excess"] > MOST_EXCESS:
+    raise UsageError(
+        f"{path}: as integers, its networks cost {figures['excess']:.2%} of the rate, "
+        f"more than {MOST_EXCESS:.0%}", argument="is_float")
+  if figures["excess"] > WARN_EXCESS:
+    _LOG.warning("%s: as integers, its networks cost %.2f %% of the rate",
+                 path, 100 * figures["excess"])
+  return figures
