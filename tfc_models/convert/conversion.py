@@ -75,9 +75,9 @@ def convert(path, output, model=None, quality=None, is_float=False, images=None,
     for wanted in filter(None, (model, said.model)):
       if wanted != weights.model:
         raise UsageError(f"holds {weights.model}, not {wanted}")
-    made, factors = _build(weights, is_float)
+    made, factors = build(weights, is_float)
   except UsageError as error:
-    raise UsageError(f"{path}: {error}") from None
+    raise UsageError(f"{path}: {error}", argument=error.argument) from None
   facts = {
       "source": source, "sha256": checkpoint.sha256, "distortion": said.metric,
       "lmbda": quality and LMBDAS[said.metric or "mse"][quality - 1],
@@ -94,10 +94,15 @@ def convert(path, output, model=None, quality=None, is_float=False, images=None,
   return facts
 
 
-def _build(weights, is_float):
-  """Returns a model with the weights and all tables, and the factors of its layers.
+def build(weights, is_float):
+  """Returns a model with weights and all tables, and the factors of its layers.
 
-  The latter is a dict, None for models without integers.
+  Args:
+    weights: `compressai.Weights`.
+    is_float: whether to keep networks of real numbers.
+
+  Returns:
+    the model; a dict as of `integers.scaled`, None for models without integers.
   """
   arguments = dict(
       num_filters=weights.num_filters, latent_depth=weights.latent_depth,
@@ -130,8 +135,18 @@ def _build(weights, is_float):
     raise UsageError(str(error)) from None
   for layer in model.submodules:
     if isinstance(layer, (ExactConv2D, ExactConv2DTranspose)):
+      if not is_float:
+        _check_half(layer)
       layer.fix_tables()
   return model, factors
+
+
+def _check_half(layer):
+  """Raises UsageError if weights of a layer of integers are beyond half precision."""
+  for variable in (layer.kernel, layer.bias):
+    if not np.max(np.abs(variable)) <= np.finfo(np.float16).max:
+      raise UsageError(
+          f"weights beyond half precision in {layer.name}", argument="is_float")
 
 
 def _tested(path, weights, made, images):
@@ -147,7 +162,7 @@ def _tested(path, weights, made, images):
       return None
   else:
     images = {os.path.basename(name): read_image(name) for name in find_images(images)}
-  figures = self_test.compare(_build(weights, True)[0], made, images)
+  figures = self_test.compare(build(weights, True)[0], made, images)
   if not np.isfinite(figures["excess"]) or figures["excess"] > MOST_EXCESS:
     raise UsageError(
         f"{path}: as integers, its networks cost {figures['excess']:.2%} of the rate, "
