@@ -64,7 +64,8 @@ def hyperprior(model, variant, low=(128, 192)):
   num_filters, latent_depth = {
       "low": low, "high": (192, 320), "narrow": (64, 192), "tiny": (8, 12),
   }[variant]
-  config = base(model, num_filters=num_filters, latent_depth=latent_depth)
+  config = base(model, num_filters=num_filters, latent_depth=latent_depth,
+                origin="tfc_models")
   config.train.lmbda = LMBDAS["mse"][5 if variant == "high" else 3]
   config.train.rates = {"y_codec" if model.endswith("factorized") else "z_codec": 10.0}
   config.expected = {
