@@ -36,11 +36,14 @@ def loud(name, **changes):
   tf.keras.utils.set_random_seed(5)
   model = registry.create(spec.name, **{**spec.arguments, **changes})
   model.build_variables()
+  variables = [variable for layer in exact_layers(model)
+               for variable in layer.trainable_variables]
+  random = [variable.numpy() for variable in variables]
   model.prepare([make_image(64, 64)[None]], 0.01)
   waking.wake(model, model.to_batch(make_image(64, 64)), spread=30.0)
-  for layer in exact_layers(model):
-    for variable in layer.trainable_variables:
-      variable.assign(3.0 * variable)
+  # A start leaves much at zero.
+  for variable, more in zip(variables, random):
+    variable.assign(3.0 * (variable + more))
   model.fix_tables()
   return model
 
