@@ -20,7 +20,8 @@ VARIANTS = [
         pytest.param(variant, marks=pytest.mark.slow) for variant in (
             "vric:lstm", "toderici2017:lstm",
             "toderici2016:conv-residual", "vric:fc-residual-16bpp",
-            "vric:conv-residual", "vric:lstm-residual", "toderici2017:alstm"))]
+            "vric:conv", "vric:conv-residual", "vric:lstm-residual",
+            "toderici2017:alstm"))]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -46,11 +47,12 @@ def test_every_network_learns_and_codes_through_files(variant, tmp_path):
     ("vric:fc", [64]), ("vric:fc-residual-0.5bpp", [8] * 8),
     ("vric:fc-residual-1bpp", [32] * 4), ("vric:fc-residual-4bpp", [64] * 8),
     ("vric:fc-residual-16bpp", [256] * 8), ("vric:conv-residual", [8] * 8),
+    ("vric:conv", [64]),
     ("vric:lstm", [64]), ("vric:lstm-residual", [8] * 8),
     ("toderici2017:gru", [16] * 16)])
 def test_a_thumbnail_takes_the_bytes_of_the_paper(variant, sizes):
   arguments = dict(configs.get(variant).model.arguments, width=16)
-  if variant == "vric:conv-residual":
+  if variant.startswith("vric:conv"):
     arguments["width"] = 64
   model = registry.create(configs.get(variant).model.name, **arguments)
   data = LearnedCodec(model, b"abcd").encode(make_image(32, 32))

@@ -44,10 +44,11 @@ def test_a_budget_takes_the_best_that_fits_and_counts_what_does_not():
   curve = thumbnails.Curve(
       "x", np.array([[10, 30], [20, 40], [30, 50]]),
       np.array([[0.1, 0.2], [0.3, 0.4], [0.2, 0.6]]),
-      np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
-  assert thumbnails.at_budget(curve, 25) == ("x", 25, 25.0, 1, 0.25, 2.5)
+      np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+      np.array([[9.0, 8.0], [7.0, 6.0], [5.0, 4.0]]))
+  assert thumbnails.at_budget(curve, 25) == ("x", 25, 25.0, 1, 0.25, 2.5, 7.5)
   # The first has a better SSIM with fewer bytes.
-  assert thumbnails.at_budget(curve, 45) == ("x", 45, 30.0, 0, 0.35, 3.5)
+  assert thumbnails.at_budget(curve, 45) == ("x", 45, 30.0, 0, 0.35, 3.5, 6.5)
 
 
 def test_thumbnails_are_squares_of_photographs(tmp_path):
@@ -76,6 +77,8 @@ def test_a_learned_curve_is_that_of_files(images):
     reached = [metrics.psnr(image, decoded)
                for decoded in codec.decode_progressively(data)]
     np.testing.assert_allclose(curve.psnr[:, number], reached, atol=0.02)
+    np.testing.assert_allclose(
+        curve.mse[:, number], 255.0**2 / 10 ** (np.array(reached) / 10), rtol=5e-3)
 
 
 def test_the_command_writes_a_table_and_plots(tmp_path):

@@ -37,11 +37,12 @@ def run(arguments):
   images = thumbnails.cut(paths, arguments.crops)
   points = thumbnails.evaluate(arguments.codecs, images, budgets)
   print(f"{len(images)} thumbnails of {len(paths)} photographs\n")
-  print("| codec | budget | bytes | over budget | SSIM 7x7 | PSNR dB |\n"
-        "|---|---|---|---|---|---|")
+  print("| codec | budget | bytes | over budget | SSIM 7x7 | PSNR dB "
+        "| MSE |\n|---|---|---|---|---|---|---|")
   for point in points:
     print(f"| {point.codec} | {point.budget} | {point.num_bytes:.1f} "
-          f"| {point.over} | {point.ssim:.4f} | {point.psnr:.2f} |")
+          f"| {point.over} | {point.ssim:.4f} | {point.psnr:.2f} "
+          f"| {point.mse:.1f} |")
   print()
   for path in thumbnails.write(points, arguments.output):
     print(path)

@@ -41,14 +41,15 @@ class Curve(NamedTuple):
 
   Attributes:
     name: of the codec.
-    num_bytes, ssim, psnr: (S, N) arrays, bytes rising from setting to setting for
-      most images.
+    num_bytes, ssim, psnr, mse: (S, N) arrays, bytes rising from setting to setting
+      for most images.
   """
 
   name: str
   num_bytes: np.ndarray
   ssim: np.ndarray
   psnr: np.ndarray
+  mse: np.ndarray
 
 
 class Point(NamedTuple):
@@ -60,7 +61,7 @@ class Point(NamedTuple):
     num_bytes: mean payload.
     over: how many thumbnails take more bytes than the budget at every setting; of
       these the smallest file counts.
-    ssim, psnr: means, PSNR in dB.
+    ssim, psnr, mse: means, PSNR in dB, MSE on 0..255.
   """
 
   codec: str
@@ -69,6 +70,7 @@ class Point(NamedTuple):
   over: int
   ssim: float
   psnr: float
+  mse: float
 
 
 def cut(paths, crops=5, seed=0):
@@ -144,8 +146,8 @@ def at_budget(curve, budget):
   return Point(
       curve.name, budget, float(curve.num_bytes[choice, columns].mean()),
       int(np.sum(~fits.any(axis=0))),
-      float(curve.ssim[choice, columns].mean()),
-      float(curve.psnr[choice, columns].mean()))
+      *(float(values[choice, columns].mean())
+        for values in (curve.ssim, curve.psnr, curve.mse)))
 
 
 def evaluate(names, images, budgets):
@@ -199,7 +201,8 @@ def _plot(points, folder, metric, label):
 
 
 def _quality(images, decoded):
-  """Returns the SSIM and the PSNR of each thumbnail, (N,) each."""
+  """Returns SSIM, PSNR and MSE of each thumbnail, (N,) each."""
   x, x_hat = (image_ops.to_float(batch) for batch in (images, decoded))
+  error = metrics.mse(x, x_hat)
   return (metrics.ssim(x, x_hat, WINDOW).numpy(),
-          metrics.psnr_from_mse(metrics.mse(x, x_hat)).numpy())
+          metrics.psnr_from_mse(error).numpy(), error.numpy())

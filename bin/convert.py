@@ -1,0 +1,3 @@
+"""`tfcm convert`."""
+from tfc_models.cli.main import run
+run("convert")
