@@ -105,6 +105,7 @@ def test_a_file_keeps_the_defaults_that_it_was_made_with(tmp_path):
 # What the files of shipped names leave to constructors: their format as much as
 # what they say. A new argument joins with the value that these files mean.
 UNSAID = {
+    "bmshj2018-factorized": {"origin": "tfc_models"},
     "bmshj2018-hyperprior": {"exact": True, "origin": "tfc_models"},
     "johnston2018": {"code_depth": 32, "state_kernel": 3},
     "mbt2018": {"exact": True, "fixed_grid": False, "origin": "tfc_models",
