@@ -19,7 +19,8 @@ def raised_texts():
         for part in ast.walk(node):
           if isinstance(part, ast.Constant) and isinstance(part.value, str):
             yield path, part.value
-          elif isinstance(part, ast.keyword) and part.arg == "argument":
+          elif (isinstance(part, ast.keyword) and part.arg == "argument"
+                and isinstance(part.value, ast.Constant)):  # Not handed on.
             yield path, f"argument={part.value.value}"
 
 
