@@ -16,6 +16,7 @@ from tfc_models.entropy_models.gaussian import (
 )
 from tfc_models.entropy_models.hyperprior import HyperpriorCodec
 from tfc_models.entropy_models.integer_params import (
+    INDEX_UNIT,
     integer_bits,
     params_from_integers,
 )
@@ -32,6 +33,7 @@ from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import LIMIT
 
 __all__ = [
+    "INDEX_UNIT",
     "LIMIT",
     "LOGIT_BITS",
     "NUM_SCALES",

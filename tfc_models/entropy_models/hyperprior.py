@@ -22,7 +22,7 @@ class HyperpriorCodec(LatentCodec):
     to_params: from outputs to the params of `y_codec`; by default as they are.
     factor: how much smaller z is a side.
     start: sets the networks before training: an object with `prepare(y)` and
-      `rescale(factor)`, such as `models.families.AnalyticHyperprior`; None leaves
+      `rescale(factor)`, such as `AnalyticHyperprior` in `models.families`; None leaves
       them as they are.
 
   Source: Balle, Minnen, Singh, Hwang, Johnston, ICLR 2018, arXiv:1802.01436,

@@ -18,6 +18,8 @@ from tfc_models.entropy_models.gaussian import (
 _INDEX_BITS = 3
 _SCALE_BITS = 8
 _MEAN_BITS = 6
+# Indexes that a unit of the real network stands for.
+INDEX_UNIT = 2.0**_INDEX_BITS
 
 # From one table to the next, in units of scales: the geometric middle of their
 # scales. CompressAI takes the next larger table, which costs 0.2 to 0.4 % of the rate.

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.entropy_models import (
+    INDEX_UNIT,
     SYMBOL_LIMIT,
     FactorizedCodec,
     GainCodec,
@@ -35,17 +36,15 @@ from tfc_models.layers import (
     ScaledConv2D,
     ScaledConv2DTranspose,
 )
-from tfc_models.models.families.transform_model import TransformModel
+from tfc_models.models.families.transform_model import (
+    TransformModel,
+    high_rate_step,
+)
 from tfc_models.ops.graph import Graph
 
 BLOCK = 8
 KERNEL = 16
 DEPTH = 3 * BLOCK**2  # Complete: the KLT loses nothing before rounding.
-
-# One unit of the hyper synthesis network in indexes of the scale table: about
-# a factor of e, so that the network outputs the logarithm of the scale.
-_INDEX_UNIT = 8.0
-
 
 @registry.register("tfcm-base")
 class TfcmBase(TransformModel):
@@ -62,7 +61,7 @@ class TfcmBase(TransformModel):
     hyper_width: channels of the hyper transforms.
     hyper_depth: channels of z.
     distortion_weight: of the encoder, see `entropy_models.GaussianCodec`. In
-      theory 6 / ln 2 = 8.7 (see `prepare`); 20 did best on trained weights.
+      theory 6 / ln 2 = 8.7 (see `high_rate_step`); 20 did best on trained weights.
     exact: whether the hyper synthesis is an integer network, without which
       streams decode only where they were made. It starts from the weights of a
       float one (`train.init`), whose leaky ReLU has another slope.
@@ -114,19 +113,14 @@ class TfcmBase(TransformModel):
     self.exact = exact
 
   def prepare(self, images, lmbda):
-    """Starts as the KLT codec whose step minimises the loss at high rate.
-
-    A uniform quantiser of step d has the distortion d^2 / 12 and, per
-    coefficient, a rate of const - log2 d. With three coefficients a pixel the
-    loss 3 (const - log2 d) + lmbda d^2 / 12 is least at d^2 = 18 / (lmbda ln 2).
-    """
+    """Starts as the KLT codec of `high_rate_step`."""
     self.build_variables()
     blocks = np.concatenate([_blocks(np.asarray(batch)) for batch in images])
     colour = blocks.reshape(-1, 3).mean(axis=0)
     variances, basis = np.linalg.eigh(np.cov(blocks, rowvar=False))
     variances = np.maximum(variances[::-1], 1e-2)
     basis = basis[:, ::-1]  # (8 * 8 * 3, 192), largest variance first.
-    step = math.sqrt(18.0 / (lmbda * math.log(2.0)))
+    step = high_rate_step(lmbda)
     scales = np.sqrt(variances) / step
     margin = (KERNEL - BLOCK) // 2
     kernel = np.pad(
@@ -144,7 +138,7 @@ class TfcmBase(TransformModel):
     last = self.hyper_synthesis_transform.layers[-1]
     last.kernel.assign(0.1 * last.kernel)
     last.bias.assign(np.concatenate(
-        [index_from_scale(scales) / _INDEX_UNIT, np.zeros(DEPTH)]))
+        [index_from_scale(scales) / INDEX_UNIT, np.zeros(DEPTH)]))
     if self.exact:
       last.fix_tables()  # Its kernel is another by now.
 
@@ -181,7 +175,7 @@ class TfcmBase(TransformModel):
       indexes += tf.cast(self.index_offset, tf.float32)
     else:
       indexes, loc = tf.split(outputs, 2, axis=-1)
-      indexes = _INDEX_UNIT * indexes + self._gain_in_indexes()
+      indexes = INDEX_UNIT * indexes + self._gain_in_indexes()
     # A float product: nothing but pixels depends on it.
     return GaussianParams(indexes, self.gain * loc)
 
@@ -196,7 +190,7 @@ class TfcmBase(TransformModel):
 
 
 def _hyper_synthesis(width):
-  """z to indexes, in `_INDEX_UNIT`, and means of y, up by 4."""
+  """z to indexes, in `INDEX_UNIT`, and means of y, up by 4."""
   relu = tf.nn.leaky_relu
   return tf.keras.Sequential([
       ScaledConv2DTranspose(width, 5, 2, activation=relu, name="conv_0"),

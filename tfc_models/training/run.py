@@ -255,7 +255,7 @@ def mse_weight(distortion, lmbda):
     ratio = np.interp(np.log(lmbda), np.log(known[0]), np.divide(*known))
     return lmbda / ratio
   if distortion in ("mae", "ssim-mae"):
-    # The step d that minimises 3 (const - log2 d) + lmbda d / 4, see `prepare`.
+    # The step d that minimises 3 (const - log2 d) + lmbda d / 4, see `high_rate_step`.
     return lmbda**2 * math.log(2.0) / 8.0
   return lmbda
 

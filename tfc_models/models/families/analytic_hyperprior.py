@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.entropy_models import (
+  INDEX_UNIT,
   GaussianCodec,
   GaussianParams,
   index_from_scale,
@@ -28,8 +29,6 @@ _BLOCK = slice(1, 3)
 _FIT_STEPS, _FIT_SITES, _FIT_RATE = 200, 3000, 0.03
 # Kernels that training is left to shape start so much smaller.
 _QUIET = 0.3
-# One unit of a network that predicts params is so many indexes.
-_UNIT = 8.0
 # Least scale of a channel at the start.
 _LEAST_SCALE = 0.12
 
@@ -51,8 +50,9 @@ class AnalyticHyperprior:
     context: `transforms.context.ContextNetwork` between the synthesis and params, or
       None.
 
-  Source: none; where the papers start at random, J = bpp + 0.013 mse of
-    `mbt2018-mean` over Kodak is 1.6 at this start, and 1.5 after an hour from there.
+  Source: none; the papers start at random. J = bpp + 0.013 mse of `mbt2018-mean` with
+    64/192 channels is 1.56 on kodim 2, 8, 14, 20 at this start, 8.4 after 300 steps
+    from a random one.
   """
 
   def __init__(self, analysis, synthesis, magnitudes=False, context=None):
@@ -87,7 +87,7 @@ class AnalyticHyperprior:
       self.context.rescale_input(factor)
       last = self.context.entropy_parameters[-1]
     depth = self._depth
-    louder = float(index_from_scale(factor) - index_from_scale(1.0)) / _UNIT
+    louder = float(index_from_scale(factor) - index_from_scale(1.0)) / INDEX_UNIT
     kernel, bias = last.kernel.numpy(), last.bias.numpy()
     kernel[..., depth:] *= factor
     bias[depth:] *= factor
@@ -190,7 +190,7 @@ class AnalyticHyperprior:
     pairs *= 2.0**-int(second.out_bits[0]) / (1.0 + second.slope)
     rows = (pairs[..., 0::2] - pairs[..., 1::2]).reshape(-1, count)
     rows = np.concatenate([np.ones_like(rows[:, :1]), rows], axis=1)
-    indexes = index_from_scale(np.maximum(deviations, _LEAST_SCALE)) / _UNIT
+    indexes = index_from_scale(np.maximum(deviations, _LEAST_SCALE)) / INDEX_UNIT
     weights = tf.Variable(np.concatenate(
         [indexes[None], np.zeros((count, self._depth))]).astype(np.float32))
     _least_bits(weights, rows.astype(np.float32), y.reshape(-1, self._depth))
@@ -239,7 +239,7 @@ def _least_bits(weights, features, y):
   @tf.function(autograph=False, reduce_retracing=True)
   def step(features, y, number):
     with tf.GradientTape() as tape:
-      params = GaussianParams(_UNIT * tf.matmul(features, weights)[None, None])
+      params = GaussianParams(INDEX_UNIT * tf.matmul(features, weights)[None, None])
       noise = Noise(tf.constant(0), number, tf.range(1))
       _, bits = codec.price(y[None, None], params, noise)
       loss = tf.reduce_sum(tf.reduce_mean(bits, axis=2))

@@ -61,19 +61,14 @@ class TransformModel(base.CompressionModel):
     return self.synthesize(self.latent_codec.decompress(strings, shape))
 
   def prepare(self, images, lmbda):
-    """Starts as a transform codec whose step minimises the loss at high rate.
-
-    A uniform quantiser of step d has the distortion d^2 / 12 and, per coefficient, a
-    rate of const - log2 d. With three coefficients a pixel the loss
-    3 (const - log2 d) + lmbda d^2 / 12 is least at d^2 = 18 / (lmbda ln 2).
-    """
+    """Starts as a transform codec of `high_rate_step`."""
     if self.layout is None:
       return
     self.build_variables()
     patches = first_patches(images)
     self.layout.start(
         self.analysis_transform, self.synthesis_transform, patches,
-        math.sqrt(18.0 / (lmbda * math.log(2.0))))
+        high_rate_step(lmbda))
     self.latent_codec.prepare(np.concatenate([
         self.analyze(image_ops.to_float(some)).numpy()
         for some in np.array_split(patches, -(-len(patches) // _AT_ONCE))]))
@@ -94,6 +89,16 @@ class TransformModel(base.CompressionModel):
   def synthesize(self, y_hat):
     """Returns x_hat of y_hat."""
     return self.synthesis_transform(y_hat)
+
+
+def high_rate_step(lmbda):
+  """Returns the quantiser step, on 0..255, that minimises the loss at high rate.
+
+  A uniform quantiser of step d has the distortion d^2 / 12 and, per coefficient, a
+  rate of const - log2 d. With three coefficients a pixel the loss
+  3 (const - log2 d) + lmbda d^2 / 12 is least at d^2 = 18 / (lmbda ln 2).
+  """
+  return math.sqrt(18.0 / (lmbda * math.log(2.0)))
 
 
 def first_patches(images):
