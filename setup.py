@@ -24,6 +24,18 @@ def _description():
 # Comparison of codecs: BD-rates, plots, and anchors that Pillow lacks.
 _EVALUATE = ["bjontegaard", "imagecodecs", "matplotlib", "pillow-heif"]
 
+# Exports with warm-up requests, the model server and its clients.
+_SERVE = [
+    "aiohttp",
+    "grpcio",
+    # Later ones need protobuf 5.
+    "grpcio-health-checking<1.63",
+    "prometheus_client",
+    "tensorflow-serving-api==2.14.1",
+]
+# Later onnx needs a newer ml_dtypes than TensorFlow 2.14 allows.
+_ONNX = ["onnx<1.18", "tf2onnx"]
+
 setup(
     name="tfc_models",
     version=_VERSION,
@@ -56,8 +68,14 @@ setup(
     extras_require={
         "demo": ["scikit-image"],
         "evaluate": _EVALUATE,
+        "onnx": _ONNX,
+        "serve": _SERVE,
         "test": [
             *_EVALUATE,
+            *_ONNX,
+            *_SERVE,
+            # Runs exports for ONNX.
+            "onnxruntime",
             "hypothesis",
             # Runs training bundles; the last one that goes with numpy<2.
             "jax==0.4.30",

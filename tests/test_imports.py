@@ -37,6 +37,7 @@ RANKS = {
     "tfc_models.training": 7,
     "tfc_models.bundles": 8,
     "tfc_models.evaluation": 8,
+    "tfc_models.export": 8,
     "tfc_models.inspection": 9,
     "tfc_models.zoo": 10,
     "tfc_models.cli": 11,

@@ -23,7 +23,7 @@ ANCILLARY = 0x80
 METADATA = ANCILLARY | 1
 # Set in the type byte of the last chunk, so that a file cut between two chunks
 # is noticed without storing its length in front.
-_FINAL = 0x40
+FINAL = 0x40
 
 
 class Chunk(NamedTuple):
@@ -52,10 +52,10 @@ def write_chunk(chunk, final, seed):
   Raises:
     ValueError: if the type is out of range.
   """
-  if chunk.type & _FINAL or not 0 < chunk.type & ~ANCILLARY < _FINAL:
+  if chunk.type & FINAL or not 0 < chunk.type & ~ANCILLARY < FINAL:
     raise ValueError(f"`type` must be 1..63 or 129..191, got {chunk.type}.")
   payload = _write_strings(chunk.strings)
-  body = bytes([chunk.type | (_FINAL if final else 0)]) + varint.write(
+  body = bytes([chunk.type | (FINAL if final else 0)]) + varint.write(
       chunk.index) + varint.write(len(payload)) + payload
   return body + reading.checksum(body, seed)
 
@@ -73,8 +73,8 @@ def read_chunk(data, start, seed):
   position += length
   reading.check_sum(data, start, position, seed, f"the chunk at byte {start}")
   chunk = Chunk(
-      type_byte & ~_FINAL, index, _read_strings(payload, f"at byte {start}"))
-  return chunk, bool(type_byte & _FINAL), position + reading.CHECKSUM_SIZE
+      type_byte & ~FINAL, index, _read_strings(payload, f"at byte {start}"))
+  return chunk, bool(type_byte & FINAL), position + reading.CHECKSUM_SIZE
 
 
 def nest(type, index, chunks):

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-from absl import app
+from absl import logging
 from absl.flags import argparse_flags
 
 from tfc_models.cli import console
@@ -28,6 +28,7 @@ VERBS = {
     "compare": "compare two images, or what codecs make of one",
     "thumbnails": "compare codecs on 32x32 images at a few bytes",
     "benchmark": "time coding and training, stage by stage",
+    "export": "write weights for TensorFlow Serving and other runtimes",
     "zoo": "train and release shipped weights (maintainers)",
     "demo": "compress photographs and compare with JPEG",
 }
@@ -36,6 +37,7 @@ VERBS = {
 HINTS = {
     "anchors": "--anchor names one",
     "codecs": "--codecs names some",
+    "flavor": "--flavor=full carries any image model",
     "config": "see `tfcm models`",
     "is_float": "--float keeps them real",
     "limit_mib": "--bundle_mib sets the limit",
@@ -142,8 +144,12 @@ def run(verb=None):
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   argv = sys.argv if verb is None else [sys.argv[0], verb, *sys.argv[1:]]
   console.prepare(_verb(argv))
+  # Not by `app.run`: a module of TensorFlow that is imported within it, as verbs do,
+  # creates the context before eager execution is on, and then tensors in graphs have
+  # no `==` and `init_scope` is not eager.
+  logging.use_absl_handler()
   try:
-    app.run(_main_and_leave, argv=argv, flags_parser=parse)
+    sys.exit(_main_and_leave(parse(argv)))
   except KeyboardInterrupt as error:  # While a verb was loaded.
     print("tfcm: interrupted", file=sys.stderr)
     console.leave(getattr(error, "code", 130))

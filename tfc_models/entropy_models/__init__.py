@@ -21,7 +21,11 @@ from tfc_models.entropy_models.integer_params import (
     params_from_integers,
 )
 from tfc_models.entropy_models.masked import MaskedCodec
-from tfc_models.entropy_models.reading import StringReader, SymbolReader
+from tfc_models.entropy_models.reading import (
+    EvidenceReader,
+    StringReader,
+    SymbolReader,
+)
 from tfc_models.entropy_models.sign import (
     LOGIT_BITS,
     BernoulliCodec,
@@ -43,6 +47,7 @@ __all__ = [
     "AutoregressiveCodec",
     "BernoulliCodec",
     "Coded",
+    "EvidenceReader",
     "FactorizedCodec",
     "GainCodec",
     "GaussianCodec",

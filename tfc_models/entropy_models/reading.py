@@ -82,3 +82,49 @@ class SymbolReader:
     """Keeps the evidence."""
     del leaf
     self.evidence.append(evidence)
+
+
+class EvidenceReader(SymbolReader):
+  """Reads the symbols of the first latents, to learn the evidence of the next.
+
+  Not of codecs that walk over sites: theirs is known only as it is read.
+  """
+
+  def __init__(self, symbols):
+    super().__init__(symbols)
+    self._left = len(symbols)
+    self._last = symbols[-1]
+
+  def evidence_after(self, decode):
+    """Returns the evidence of the first latent that has no symbols.
+
+    Args:
+      decode: function of no arguments that decodes by this reader; it does not end.
+    """
+    try:
+      decode()
+    except _Reached as reached:
+      return reached.evidence
+    raise ValueError("`symbols` must leave out a latent.")
+
+  def take(self, leaf):
+    self._left -= 1
+    # Of the one that has none, the others still say how many images there are.
+    return self._last if self._left < 0 else super().take(leaf)
+
+  def open(self, leaf, source, count):
+    if self._left >= 0:
+      return super().open(leaf, source, count)
+
+    def reach(state, evidence):
+      raise _Reached(evidence)
+
+    return tf.constant(0), reach
+
+
+class _Reached(Exception):
+  """The evidence is known that decoding was for."""
+
+  def __init__(self, evidence):
+    super().__init__()
+    self.evidence = evidence

@@ -126,7 +126,7 @@ class RangeTables(tf.Module):
           f"a latent is not finite, or beyond {self.limit}: the weights are "
           "damaged; load or train others")
     return tfc.entropy_encode_index(
-        handle, indexes, self._clip(symbols) - tf.gather(self.cdf_offset, indexes))
+        handle, indexes, self._clip(symbols) - self._offsets(indexes))
 
   def finish(self, handle):
     """Returns the (B,) strings of an encoder."""
@@ -179,7 +179,7 @@ class RangeTables(tf.Module):
     """
     handle, symbols = tfc.entropy_decode_index(
         handle, indexes, tf.shape(indexes)[1:], tf.int32)
-    symbols += tf.gather(self.cdf_offset, indexes)
+    symbols += self._offsets(indexes)
     if tf.executing_eagerly() and self._beyond(symbols):
       raise BitstreamError(
           f"a string holds a symbol beyond {self.limit}, which no encoder wrote")
@@ -231,6 +231,10 @@ class RangeTables(tf.Module):
       if len(string) + 1024 < needed:
         raise BitstreamError(
             f"a string of {len(string)} bytes is too short for the image")
+
+  def _offsets(self, indexes):
+    # Read as a whole: graphs with constants for variables know no ResourceGather.
+    return tf.gather(tf.convert_to_tensor(self.cdf_offset), indexes)
 
   def _beyond(self, symbols):
     return bool(tf.reduce_any(self._clip(symbols) != symbols))

@@ -54,7 +54,8 @@ class Lookup(tf.Module):
     @tf.custom_gradient
     def look_up(x):
       position = tf.clip_by_value(tf.round(x), -_LIMIT, _LIMIT) + _LIMIT
-      values = tf.gather(self.table, tf.cast(position, tf.int32))
+      # Read as a whole: graphs with constants for variables know no ResourceGather.
+      values = tf.gather(self.table.value(), tf.cast(position, tf.int32))
 
       def gradient(grad):
         return grad * self._derivative(self._real(x / _UNIT))

@@ -50,6 +50,18 @@ class CompressionModel(Model):
       BitstreamError: if chunks are missing or too many.
     """
 
+  def decode_first(self, chunks: list[Chunk], count, header: Header):
+    """Returns x_hat of the first chunks, as of `decode`, where a graph decides.
+
+    Args:
+      chunks: all that a file of this model may hold.
+      count: scalar int32, how many of them there are; 1 or more, if the model is
+        progressive, otherwise all.
+      header: as of `decode`.
+    """
+    del count
+    return self.decode(chunks, header)
+
   def encode_progressively(self, x, settings: Settings) -> Iterator[tuple]:
     """Yields chunks as of `encode`, each with the x_hat of all so far.
 

@@ -25,6 +25,13 @@ def crc32(data):
   Args:
     data: (N,) integers in 0..255.
   """
+  return _crc32(tf.cast(data, tf.uint8))
+
+
+# A function of its own, which graphs call instead of holding it several times.
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.uint8)],
+             experimental_attributes={"_noinline": True})
+def _crc32(data):
   data = tf.cast(data, tf.int64)
   length = tf.size(data, out_type=tf.int64)
   # Zeros in front change nothing where the register starts at zero.

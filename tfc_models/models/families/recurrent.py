@@ -1,6 +1,7 @@
 """What the recurrent, progressive codecs share: iterations over a residual."""
 
 import collections
+import dataclasses
 import math
 from typing import NamedTuple, Optional
 
@@ -47,6 +48,19 @@ class Progress(NamedTuple):
   def is_coding(self):
     """Whether a file is written or read, without gradients."""
     return self.tiles is not None
+
+  def flat(self):
+    """Returns the tensors in it, a list, of two iterations but the first alike."""
+    return tf.nest.flatten(self._nested())
+
+  def filled(self, tensors):
+    """Returns what `flat` gives `tensors` of."""
+    found = tf.nest.pack_sequence_as(self._nested(), tensors)
+    return found._replace(
+        tiles=dataclasses.replace(self.tiles, stopped=found.tiles))
+
+  def _nested(self):
+    return self._replace(tiles=self.tiles.stopped)
 
 
 class RecurrentModel(base.CompressionModel):
@@ -165,29 +179,59 @@ class RecurrentModel(base.CompressionModel):
         self.decode_progressively(chunks, header), maxlen=1)
     return image
 
+  def decode_first(self, chunks, count, header):
+    shape, progress = self._begin(header)
+    image, progress = self._decode_one(0, chunks[0], shape, progress)
+    for t, chunk in enumerate(self._iterations(chunks)[1:], start=1):
+      def more(t=t, chunk=chunk, progress=progress):
+        image, after = self._decode_one(t, chunk, shape, progress)
+        return image, after.flat()
+
+      def no_more(image=image, progress=progress):
+        return image, progress.flat()
+
+      image, flat = tf.cond(t < count, more, no_more)
+      progress = progress.filled(flat)
+    return image
+
   def decode_progressively(self, chunks, header):
-    shape = self.latent_shape(header, self.code_factor, self.code_depth)
-    progress = self._start(*(side * self.code_factor for side in shape[:2]))
+    shape, progress = self._begin(header)
     for t, chunk in enumerate(self._iterations(chunks)):
-      *flags, strings = map(base.as_tensor, chunk.strings)
-      if chunk.type == ITERATION:
-        code = self.code_codecs[t].decompress([strings], shape)
-      else:
-        flags = flags[0][0]
-        if t == 0:
-          require(tf.strings.length(flags) == 0, BitstreamError,
-                  "tiles stop before the first iteration")
-        else:
-          progress = progress._replace(tiles=progress.tiles.read(flags))
-      if chunk.type == PREDICTED_ITERATION and not self.binary_rnn:
-        code = progress.tiles.put_back(self.code_codecs[t].decompress(
-            [strings], (progress.tiles.count(), 1, self.code_depth)))
-      elif chunk.type == PREDICTED_ITERATION:
-        code, past = self.binary_rnn.decompress(
-            [strings], t, shape, progress.past, self._certain(progress))
-        progress = progress._replace(past=past)
-      image, progress = self._synthesize(t, code, progress)
+      image, progress = self._decode_one(t, chunk, shape, progress)
       yield image
+
+  def _begin(self, header):
+    """Returns the shape of the code, and the progress before the first iteration."""
+    shape = self.latent_shape(header, self.code_factor, self.code_depth)
+    return shape, self._start(*(side * self.code_factor for side in shape[:2]))
+
+  def _decode_one(self, t, chunk, shape, progress):
+    """Returns the image after iteration t, and the progress.
+
+    Args:
+      t: number of the iteration, from 0.
+      chunk: its `Chunk`.
+      shape: of the code.
+      progress: `Progress` after the iteration before.
+    """
+    *flags, strings = map(base.as_tensor, chunk.strings)
+    if chunk.type == ITERATION:
+      code = self.code_codecs[t].decompress([strings], shape)
+    else:
+      flags = flags[0][0]
+      if t == 0:
+        require(tf.strings.length(flags) == 0, BitstreamError,
+                "tiles stop before the first iteration")
+      else:
+        progress = progress._replace(tiles=progress.tiles.read(flags))
+    if chunk.type == PREDICTED_ITERATION and not self.binary_rnn:
+      code = progress.tiles.put_back(self.code_codecs[t].decompress(
+          [strings], (progress.tiles.count(), 1, self.code_depth)))
+    elif chunk.type == PREDICTED_ITERATION:
+      code, past = self.binary_rnn.decompress(
+          [strings], t, shape, progress.past, self._certain(progress))
+      progress = progress._replace(past=past)
+    return self._synthesize(t, code, progress)
 
   def iteration_bytes(self, height, width):
     sites = [padding.padded_size(side, self.downsampling_factor)

@@ -1,0 +1,3 @@
+"""`tfcm export`."""
+from tfc_models.cli.main import run
+run("export")

@@ -1,0 +1,353 @@
+"""Exports give the bytes and pixels of the command line, and load as servers load them."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.conftest import make_image
+from tfc_models import bitstream, configs, registry
+from tfc_models.codecs import loading
+from tfc_models.datasets.files import image_bytes, read_image
+from tfc_models.errors import UsageError
+from tfc_models.export import export, images, transport, versions
+from tfc_models.export.container import Container
+from tfc_models.modeling import weights
+
+pytestmark = pytest.mark.xdist_group("export")
+
+# Small ones, untrained: a hyperprior, and one whose networks and coder take turns.
+_RECIPES = ("tfcm_base", "mbt2018")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+  return str(tmp_path_factory.mktemp("models"))
+
+
+def _tiny(recipe, folder):
+  """Returns the path of weights of the tiny variant of a recipe."""
+  config = configs.get_config(f"{recipe}:tiny")
+  model = registry.create(config.model.name, **config.model.arguments)
+  path = os.path.join(folder, f"{recipe}.npz")
+  weights.save(model.build_variables(), path)
+  return path
+
+
+@pytest.fixture(scope="module", params=_RECIPES)
+def full(request, base):
+  """A codec, and the full export of its weights as loaded."""
+  path = _tiny(request.param, base)
+  version, _ = export(path, None, base, name=f"{request.param}-full")
+  return loading.load(path), tf.saved_model.load(version).signatures
+
+
+@pytest.fixture(scope="module")
+def split(base):
+  path, facts = export("tfcm-base", 50, base, "split")
+  return path, facts
+
+
+def _png(image):
+  return image_bytes(image, "PNG", "image")
+
+
+def _files():
+  gray = make_image(40, 50, channels=1)
+  return [_png(make_image(65, 127)), _png(gray), image_bytes(
+      make_image(64, 64), "JPEG", "image", quality=90)]
+
+
+def test_a_full_export_writes_the_bytes_of_the_library_and_reads_them(full):
+  codec, signatures = full
+  files = _files()
+  streams = signatures["encode"](tf.constant(files))["bitstream_bytes"].numpy()
+  decoded = signatures["decode"](tf.constant(streams))["image_bytes"].numpy()
+  for file, stream, back in zip(files, streams, decoded):
+    image = read_image(file)
+    assert stream == codec.encode(image)
+    found = read_image(bytes(back))
+    assert found.shape == image.shape
+    assert np.abs(np.int32(found) - codec.decode(stream)).max() <= 1
+
+
+def test_a_full_export_codes_pixels(full):
+  codec, signatures = full
+  image = make_image(65, 127)
+  stream = signatures["encode_tensors"](
+      tf.constant(image[None]))["bitstream_bytes"].numpy()[0]
+  assert stream == codec.encode(image)
+  np.testing.assert_array_equal(
+      signatures["decode_tensors"](tf.constant(stream))["image"],
+      read_image(bytes(signatures["decode"](
+          tf.constant([stream]))["image_bytes"].numpy()[0])))
+
+
+def test_a_full_export_refuses_streams_that_are_none_of_its_weights(full):
+  codec, signatures = full
+  stream = codec.encode(make_image(64, 64))
+  other = loading.load("bmshj2018-factorized").encode(make_image(64, 64))
+  changed = bytearray(stream)
+  changed[-8] ^= 1
+  for data, reason in ((other, "with these weights"), (stream[:-3], "cut off"),
+                       (bytes(changed), "checksum"), (stream + b"x", "follow"),
+                       (b"", "with these weights")):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+      signatures["decode"](tf.constant([data]))
+
+
+def test_a_file_may_carry_metadata_that_an_export_skips(full):
+  codec, signatures = full
+  stream = codec.read(codec.encode(make_image(64, 64)))
+  data = bitstream.write(stream.header, stream.chunks, {"icc": b"profile"})
+  found = signatures["decode"](tf.constant([data]))["image_bytes"].numpy()[0]
+  assert read_image(bytes(found)).shape == (64, 64, 3)
+
+
+def test_any_prefix_of_a_progressive_file_decodes(base):
+  weight_file = _tiny("toderici2017", base)
+  path, _ = export(weight_file, 50, base, name="progressive")
+  signatures = tf.saved_model.load(path).signatures
+  codec = loading.load(weight_file, 50)
+  image = make_image(32, 64)
+  stream = signatures["encode"](
+      tf.constant([_png(image)]))["bitstream_bytes"].numpy()[0]
+  assert stream == codec.encode(image)
+  # Of more iterations than the export writes, too.
+  read = codec.read(loading.load(weight_file, 100).encode(image))
+  assert len(read.chunks) == 2
+  for count in (1, 2):
+    data = bitstream.write(read.header, read.chunks[:count])
+    found = signatures["decode"](tf.constant([data]))["image_bytes"].numpy()[0]
+    expected = codec.decode(data)
+    assert np.abs(np.int32(read_image(bytes(found))) - expected).max() <= 1
+
+
+def test_a_split_export_holds_no_operation_of_the_range_coder(split):
+  text = open(os.path.join(split[0], "saved_model.pb"), "rb").read()
+  for name in (b"RangeEncoder", b"RangeDecoder", b"EntropyEncode", b"EntropyDecode"):
+    assert name not in text
+
+
+_BARE = """
+import sys
+sys.modules["tensorflow_compression"] = sys.modules["tfc_models"] = None
+import numpy as np, tensorflow as tf
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+found = signatures["encode"](tf.constant([open(sys.argv[2], "rb").read()]))
+names = ("shape", "z_symbols_bytes", "y_symbols_bytes")
+indexes = signatures["hyper_decode"](**{name: found[name] for name in names[:2]})
+assert indexes["y_indexes_bytes"][0] == found["y_indexes_bytes"][0]
+image = signatures["decode"](**{name: found[name] for name in names})["image_bytes"]
+np.savez(sys.argv[3], image=np.frombuffer(image.numpy()[0], np.uint8), **{
+    name: np.frombuffer(found[name].numpy()[0], np.uint8) for name in names[1:]})
+"""
+
+
+def test_a_process_without_our_packages_runs_a_split_export(split, tmp_path):
+  image = make_image(65, 127)
+  file, out = tmp_path / "a.png", tmp_path / "out.npz"
+  file.write_bytes(_png(image))
+  subprocess.run(
+      [sys.executable, "-c", _BARE, split[0], str(file), str(out)], check=True,
+      cwd=tmp_path)
+  codec = loading.load("tfcm-base", 50)
+  coded, _ = codec.model.latent_codec.symbols(
+      codec.model.analyze(codec.model.to_batch(image)))
+  with np.load(out) as found:
+    for name, one in zip(("z", "y"), coded):
+      symbols = transport.unpack_symbols(
+          found[f"{name}_symbols_bytes"].tobytes(), one.symbols.shape[-1])
+      np.testing.assert_array_equal(symbols[None], one.symbols)
+    decoded = read_image(found["image"].tobytes())
+  expected = codec.decode(codec.encode(image))
+  assert np.abs(np.int32(decoded) - expected).max() <= 1
+
+
+def test_versions_count_on_and_nothing_half_written_stays(split, base, monkeypatch):
+  folder = os.path.join(base, "tfcm-base")
+  assert versions.numbers(folder) == [1]
+  monkeypatch.setattr(
+      "tfc_models.export.saved_model.write", lambda *_: 1 / 0)
+  with pytest.raises(ZeroDivisionError):
+    export("tfcm-base", 50, base, "split")
+  assert os.listdir(folder) == ["1"]
+  for _ in range(2):
+    with versions.new(base, "numbered") as version:
+      open(os.path.join(version.filling, "file"), "w").close()
+  assert version.path == os.path.join(base, "numbered", "2")
+  assert sorted(os.listdir(os.path.join(base, "numbered"))) == ["1", "2"]
+
+
+def test_an_export_says_what_it_holds(split):
+  path, facts = split
+  with open(os.path.join(path, "assets.extra", "codec.json")) as file:
+    assert json.load(file) == facts
+  assert facts["model"] == "tfcm-base" and facts["quality"] == 50
+  assert facts["fingerprint"] == loading.load("tfcm-base", 50).fingerprint.hex()
+  answer = tf.saved_model.load(path).signatures["codec"](tf.constant([""]))
+  assert json.loads(answer["info_bytes"].numpy()[0]) == facts
+
+
+def test_warm_up_requests_are_those_of_tensorflow_serving(split):
+  from tensorflow_serving.apis import prediction_log_pb2
+  path = os.path.join(split[0], "assets.extra", "tf_serving_warmup_requests")
+  signatures = tf.saved_model.load(split[0]).signatures
+  called = []
+  for record in tf.data.TFRecordDataset(path):
+    log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+    request = log.predict_log.request
+    assert request.model_spec.name == "tfcm-base"
+    called.append(request.model_spec.signature_name)
+    signatures[called[-1]](**{
+        name: tf.constant(tf.make_ndarray(value))
+        for name, value in request.inputs.items()})
+  assert set(called) == {"encode", "hyper_decode", "decode"}
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (("mbt2018", 75, "split"), "no split form"),
+    (("tfcm-base", 50, "other"), "flavor must be"),
+])
+def test_what_cannot_be_exported_is_refused_before_anything_is_written(
+    arguments, reason, tmp_path):
+  name, quality, flavor = arguments
+  with pytest.raises(UsageError, match=reason):
+    export(name, quality, str(tmp_path / "models"), flavor)
+  assert not os.listdir(tmp_path)
+
+
+def test_runtimes_without_tensorflow_find_the_same_integers(base):
+  onnxruntime = pytest.importorskip("onnxruntime")
+  path = _tiny("bmshj2018_hyperprior", base)
+  codec = loading.load(path)
+  image = make_image(128, 192)
+  coded, _ = codec.model.latent_codec.symbols(
+      codec.model.analyze(codec.model.to_batch(image)))
+  expected = {"z_symbols": coded[0].symbols, "y_symbols": coded[1].symbols,
+              "y_indexes": coded[1].evidence}
+  onnx, _ = export(path, None, base, "onnx", name="onnx")
+  session = onnxruntime.InferenceSession(os.path.join(onnx, "encode.onnx"))
+  names = [output.name for output in session.get_outputs()]
+  found = dict(zip(names, session.run(None, {"image": image[None]})))
+  lite, _ = export(path, None, base, "tflite", name="tflite")
+  runner = tf.lite.Interpreter(
+      os.path.join(lite, "model.tflite")).get_signature_runner("encode")
+  for integers in (found, runner(image=image[None])):
+    for name, values in expected.items():
+      np.testing.assert_array_equal(integers[name], values)
+  session = onnxruntime.InferenceSession(os.path.join(onnx, "hyper_decode.onnx"))
+  (indexes,) = session.run(None, {
+      "shape": np.int32([*image.shape]), "z_symbols": found["z_symbols"]})
+  np.testing.assert_array_equal(indexes, expected["y_indexes"])
+  with np.load(os.path.join(onnx, "tables.npz")) as tables:
+    assert sorted(tables) == ["y/cdf", "y/cdf_offset", "z/cdf", "z/cdf_offset"]
+
+
+# The parts.
+
+
+@pytest.fixture(scope="module")
+def decode_image():
+  return tf.function(
+      lambda data: images.decode(data, 10_000), autograph=False,
+      input_signature=[tf.TensorSpec([], tf.string)])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_graphs_turn_pictures_upright_as_the_library_does(
+    decode_image, format, orientation):
+  exif = Image.Exif()
+  exif[0x010F], exif[0x0112] = "maker", orientation
+  data = image_bytes(make_image(40, 50), format, "image", exif=exif)
+  np.testing.assert_array_equal(decode_image(tf.constant(data)), read_image(data))
+
+
+def test_graphs_refuse_what_a_codec_would_drop(decode_image):
+  def file(image, format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+  picture = Image.fromarray(make_image(40, 50))
+  for data, reason in (
+      (file(picture.convert("RGBA"), "PNG"), "alpha channel"),
+      (file(picture.convert("P"), "PNG", transparency=0), "transparent"),
+      (file(Image.fromarray(np.zeros((9, 9), np.uint16)), "PNG"), "16 bits"),
+      (file(picture, "PNG", save_all=True, append_images=[picture.rotate(9)]),
+       "animation"),
+      (file(picture.convert("CMYK"), "JPEG"), "other channels"),
+      (file(picture.resize((200, 100)), "PNG"), "more than 10000 pixels"),
+      (file(picture.resize((200, 100)), "JPEG"), "more than 10000 pixels"),
+      (file(picture, "GIF"), "neither PNG nor JPEG"), (b"", "neither PNG nor JPEG"),
+      (file(picture, "JPEG")[:200], "JPEG"), (file(picture, "PNG")[:200], "PNG")):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+      decode_image(tf.constant(data))
+
+
+@pytest.mark.parametrize("template", [
+    [bitstream.Chunk(bitstream.LATENT, 0, (b"", b""))],
+    [bitstream.Chunk(bitstream.PREDICTED_ITERATION, t, (b"", b"")) for t in range(3)]])
+def test_the_container_in_graphs_is_that_of_the_format(template):
+  random = np.random.default_rng(0)
+  header = bitstream.Header(
+      "model", b"abcd", 300, 100, settings={"quality": 7, "model": b"xy"})
+  container = Container(header, template)
+  chunks = [chunk._replace(strings=tuple(
+      random.bytes(size) for size in (3, 70_000))) for chunk in template]
+  read = tf.function(
+      lambda data: container.read(data, 2**20), autograph=False,
+      input_signature=[tf.TensorSpec([], tf.string)])
+  for some in (chunks, chunks[:1]):
+    data = bitstream.write(header, some)
+    assert container.write(
+        *map(tf.constant, (300, 100, 3)),
+        [[tf.constant(s) for s in chunk.strings] for chunk in some]).numpy() == data
+    found = read(tf.constant(data))
+    assert (found.height, found.width, found.channels, found.count) == (
+        300, 100, 3, len(some))
+    for chunk, strings in zip(some, found.strings):
+      assert tuple(string.numpy() for string in strings) == chunk.strings
+
+
+def test_a_damaged_file_is_refused_by_the_container_in_graphs():
+  random = np.random.default_rng(1)
+  header = bitstream.Header("model", b"abcd", 30, 40, settings={"quality": 7})
+  chunk = bitstream.Chunk(bitstream.LATENT, 0, (random.bytes(40), random.bytes(9)))
+  container = Container(header, [chunk])
+  read = tf.function(
+      lambda data: container.read(data, 2**20), autograph=False,
+      input_signature=[tf.TensorSpec([], tf.string)])
+  data = bitstream.write(header, [chunk])
+  for position in range(len(data)):
+    changed = bytearray(data)
+    changed[position] ^= 1 << random.integers(8)
+    for damaged in (bytes(changed), data[:position]):
+      with pytest.raises(tf.errors.InvalidArgumentError):
+        read(tf.constant(damaged))
+  claims = bitstream.write(bitstream.Header("model", b"abcd", 2000, 2000), [chunk])
+  with pytest.raises(tf.errors.InvalidArgumentError, match="limit of pixels"):
+    read(tf.constant(claims))
+
+
+def test_integers_travel_as_they_are():
+  random = np.random.default_rng(2)
+  for low, high in ((-3, 4), (-2**15, 2**15)):
+    symbols = random.integers(low, high, (5, 7, 6)).astype(np.int32)
+    np.testing.assert_array_equal(
+        transport.unpack_symbols(transport.pack_symbols(tf.constant(symbols)), 6),
+        symbols)
+  for high in (256, 2**16):
+    indexes = random.integers(0, high, (5, 7, 6)).astype(np.int32)
+    np.testing.assert_array_equal(
+        transport.unpack_indexes(transport.pack_indexes(tf.constant(indexes)), 6),
+        indexes)
+  with pytest.raises(tf.errors.InvalidArgumentError, match="beyond 16 bits"):
+    transport.pack_symbols(tf.constant([[[2**15]]]))

@@ -1,0 +1,5 @@
+"""Trained weights to files that servers and other runtimes load."""
+
+from tfc_models.export.export import FLAVORS, export
+
+__all__ = ["FLAVORS", "export"]
