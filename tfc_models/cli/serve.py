@@ -1,6 +1,7 @@
 """`tfcm serve`: a model server with TensorFlow Serving's API and flags."""
 
 import argparse
+import contextlib
 import functools
 import os
 import signal
@@ -95,24 +96,21 @@ def run(arguments):
       inter_op_threads=arguments.tensorflow_inter_op_parallelism,
       use_warmup=arguments.enable_model_warmup)
   server = Server(_options(arguments), configs, load)
-  stop = _stop_on_signals()
-  server.start()
-  if stop.is_set():  # Told while models were loaded.
-    server.stop()
-    return 0
-  print(f"gRPC: {_address(arguments.host, server.port)}  "
-        f"REST: {_address(arguments.host, server.rest_port)}", flush=True)
-  stop.wait()
-  server.stop()
-  return 0
+  with _signals() as stop:
+    server.start()
+    print(f"gRPC: {_address(arguments.host, server.port)}  "
+          f"REST: {_address(arguments.host, server.rest_port)}", flush=True)
+    stop.wait()
+    return 0 if server.stop() else 1
 
 
 def _address(host, port):
   return "none" if port is None else f"{host}:{port}"
 
 
-def _stop_on_signals():
-  """Returns an event that a signal sets; a second signal ends the process."""
+@contextlib.contextmanager
+def _signals():
+  """Yields an event that a signal sets; a second signal ends the process."""
   stop = threading.Event()
 
   def tell(number, frame):
@@ -121,9 +119,13 @@ def _stop_on_signals():
       console.leave(128 + number)
     stop.set()
 
-  for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, tell)
-  return stop
+  before = {number: signal.signal(number, tell)
+            for number in (signal.SIGTERM, signal.SIGINT)}
+  try:
+    yield stop
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)
 
 
 def _configs(arguments):

@@ -81,12 +81,23 @@ class Core:
       self._pool.submit(job.begin)
     return job.future
 
-  def close(self):
-    """Ends what is under way, then unloads all models."""
-    self._pool.shutdown()
-    if self._batcher:
-      self._batcher.close()
-    self.manager.close()
+  def close(self, seconds):
+    """Waits for what is under way, then unloads all models.
+
+    Args:
+      seconds: to wait. What is not done then is left to its threads, and the
+        models with it.
+
+    Returns:
+      Whether all was done.
+    """
+    done = self.gate.wait_until_empty(seconds)
+    self._pool.shutdown(wait=done, cancel_futures=True)
+    if done:
+      if self._batcher:
+        self._batcher.close()
+      self.manager.close()
+    return done
 
   def _run(self, job, run):
     """Has the inputs of a job run, alone or in a batch; `job.end` gets the result."""

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import threading
 import time
 
 import grpc
@@ -77,7 +78,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
   def Predict(self, request, context):
     with _errors(context):
-      left = context.time_remaining()
+      left = _time_remaining(context)
       future = self._core.predict(
           PredictRequest(request, self._max_bytes), "GRPC",
           None if left is None else time.monotonic() + left)
@@ -103,6 +104,13 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
   def MultiInference(self, request, context):
     _unimplemented(context, "MultiInference")
+
+
+def _time_remaining(context):
+  """Returns the seconds until the deadline, or None if there is none."""
+  left = context.time_remaining()
+  # Without one, some clients' calls have centuries.
+  return None if left is None or left > threading.TIMEOUT_MAX else left
 
 
 def _unimplemented(context, method):

@@ -8,6 +8,9 @@ from tfc_models.datasets.files import claimed_pixels
 from tfc_models.errors import BitstreamError
 from tfc_models.serving.status import ServingError, invalid
 
+# How images begin that may be of many more pixels than bytes.
+_COMPRESSED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
+
 
 class Gate:
   """Counts the requests that are under way and refuses more than a limit.
@@ -17,12 +20,13 @@ class Gate:
 
   Attributes:
     inside: how many are.
+    passed: how many were.
   """
 
   def __init__(self, limit):
     self.limit = limit
-    self.inside = 0
-    self._lock = threading.Lock()
+    self.inside = self.passed = 0
+    self._changed = threading.Condition()
 
   def enter(self):
     """Counts one request more.
@@ -30,7 +34,7 @@ class Gate:
     Raises:
       ServingError: if there are too many.
     """
-    with self._lock:
+    with self._changed:
       if self.inside >= self.limit:
         raise ServingError(
             "RESOURCE_EXHAUSTED",
@@ -39,8 +43,15 @@ class Gate:
 
   def leave(self):
     """Counts one request less."""
-    with self._lock:
+    with self._changed:
       self.inside -= 1
+      self.passed += 1
+      self._changed.notify_all()
+
+  def wait_until_empty(self, seconds):
+    """Returns whether none was inside before so many seconds had passed."""
+    with self._changed:
+      return self._changed.wait_for(lambda: not self.inside, seconds)
 
 
 def check_pixels(inputs, max_pixels):
@@ -55,18 +66,22 @@ def check_pixels(inputs, max_pixels):
   """
   for name, array in inputs.items():
     if array.dtype == object and name.endswith("_bytes"):
-      pixels = sum(_pixels(data) for data in array.flat)
+      pixels = sum(_pixels(name, data) for data in array.flat)
       if pixels > max_pixels:
         raise invalid(
             f"input {name}: claims {pixels} pixels, more than the {max_pixels} "
             "of a request")
 
 
-def _pixels(data):
-  if not data.startswith(bitstream.MAGIC):
-    return claimed_pixels(data)
-  try:
-    header, _ = read_header(memoryview(data))
-  except BitstreamError:
-    return 0  # The model says what is wrong with it.
-  return header.height * header.width
+def _pixels(name, data):
+  if data.startswith(bitstream.MAGIC):
+    try:
+      header, _ = read_header(memoryview(data))
+    except BitstreamError:
+      return 0  # The model says what is wrong with it.
+    return header.height * header.width
+  pixels = claimed_pixels(data)
+  if not pixels and data.startswith(_COMPRESSED):
+    # Another decoder may read what Pillow does not.
+    raise invalid(f"input {name}: an image whose header cannot be read")
+  return pixels

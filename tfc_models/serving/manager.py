@@ -57,12 +57,15 @@ class Manager:
           ) from None
       wanted = {config.name: config for config in configs}
       with self._lock:
-        for name in self._models.keys() - wanted.keys():
-          self._models[name].config = None
         for name, config in wanted.items():
           self._models.setdefault(name, states.Model()).config = config
       self._reconcile()
       self._label(wanted)
+      # Last, so that a model with another name serves before the old one ends.
+      with self._lock:
+        for name in self._models.keys() - wanted.keys():
+          self._models[name].config = None
+      self._reconcile()
 
   def reconcile(self):
     """Loads what is new on disk, and unloads what is not wanted any more."""

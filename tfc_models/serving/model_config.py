@@ -86,6 +86,6 @@ def _model(proto):
   return ModelConfig(
       proto.name, proto.base_path,
       latest=(policy.latest.num_versions or 1) if choice == "latest"
-      else int(choice is None),
+      else int(choice != "all"),
       specific=tuple(policy.specific.versions),
       labels=dict(proto.version_labels))

@@ -4,8 +4,20 @@ import dataclasses
 import os
 from typing import Optional
 
+from tfc_models.errors import UsageError
 from tfc_models.serving.metrics import PATH
 from tfc_models.serving.tls import Tls
+
+_LEAST = {
+    "rest_api_timeout_in_ms": 1,
+    "max_request_bytes": 1,
+    "max_pixels": 1,
+    "max_concurrency": 1,
+    "max_queued": 0,
+    "file_system_poll_wait_seconds": 0,
+    "model_config_file_poll_wait_seconds": 0,
+    "shutdown_grace_seconds": 0,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,3 +63,10 @@ class Options:
   any_labels: bool = False
   metrics_path: str = PATH
   shutdown_grace_seconds: float = 30
+
+  def __post_init__(self):
+    for name, least in _LEAST.items():
+      if not getattr(self, name) >= least:
+        raise UsageError(f"{name} is {getattr(self, name)}, wanted {least} or more")
+    if max(self.port, self.rest_api_port) < 0 and not self.grpc_socket_path:
+      raise UsageError("no port and no socket: nobody could ask anything")

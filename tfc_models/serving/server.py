@@ -1,8 +1,10 @@
 """A server: the core, its two front ends, and the order in which they start and end."""
 
 import concurrent.futures
+import time
 
 import grpc
+from absl import logging
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
@@ -67,26 +69,31 @@ class Server:
       self._start_grpc()
       self._start_rest()
     except BaseException:
-      self.stop(grace=0)
+      self.stop()
       raise
     for service in _SERVICES:
       self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
-  def stop(self, grace=None):
+  def stop(self):
     """Refuses new requests, finishes those that were accepted, and ends.
 
-    Args:
-      grace: seconds that they have; None: as of the options.
+    Returns:
+      Whether all were finished, within the seconds of the options.
     """
-    grace = self._options.shutdown_grace_seconds if grace is None else grace
+    end = time.monotonic() + self._options.shutdown_grace_seconds
     self._health.enter_graceful_shutdown()
-    stopped = self._grpc.stop(grace) if self._grpc else None
+    # Both at once; the second waits.
+    stopped = self._grpc.stop(end - time.monotonic()) if self._grpc else None
     if self._rest:
       self._rest.stop()
     if stopped:
       stopped.wait()
     self._watcher.stop()
-    self.core.close()
+    done = self.core.close(max(end - time.monotonic(), 0))
+    logging.info("%d requests answered", self.core.gate.passed)
+    if not done:
+      logging.warning("%d requests were not finished", self.core.gate.inside)
+    return done
 
   def _start_grpc(self):
     options = self._options
