@@ -49,12 +49,19 @@ class _Toy(tf.Module):
       return {"seconds": tf.identity(seconds)}
 
 
+@tf.function(input_signature=[tf.TensorSpec([4], tf.float32, "pmf")])
+def _cdf(pmf):
+  # Of TensorFlow Compression; no server knows it who has not imported that.
+  import tensorflow_compression as tfc
+  return {"cdf": tfc.pmf_to_quantized_cdf(pmf, 8)}
+
+
 def save(path, offset):
   """Puts a SavedModel at `path` whose y is x / 2 + offset."""
   toy = _Toy(float(offset))
   tf.saved_model.save(toy, str(path), signatures={
       "serving_default": toy.half, "two": toy.two, "size": toy.size,
-      "burn": toy.burn})
+      "burn": toy.burn, **({"cdf": _cdf} if offset == 1 else {})})
 
 
 def put(source, base, number):

@@ -39,7 +39,7 @@ def client(toys, tmp_path_factory):
   with serving.serving(
       serving.config(base, latest=2, labels={"stable": 1, "canary": 2}),
       max_pixels=10_000, max_request_bytes=2**20,
-      rest_api_timeout_in_ms=3000) as client:
+      rest_api_timeout_in_ms=1500) as client:
     yield client
 
 
@@ -195,6 +195,14 @@ def test_states_and_signatures_are_told(client):
   assert content["model_spec"]["version"] == "2"
 
 
+def test_strings_that_stand_for_others_count_as_often(client):
+  claim = {"tensor_shape": {"dim": [{"size": 2**16}]}, "dtype": "DT_STRING"}
+  for strings, reason in (([b"x" * 10**4], "claims"), ([], "Input is empty")):
+    with pytest.raises(grpc.RpcError, match=reason):
+      client.predict({"image_bytes": TensorProto(**claim, string_val=strings)},
+                     signature="size")
+
+
 def test_images_are_measured_before_they_are_decoded(client):
   claim = bytearray(png())
   claim[16:24] = (30_000).to_bytes(4, "big") * 2
@@ -238,7 +246,7 @@ def test_too_many_requests_are_refused(toys, tmp_path):
   with serving.serving(
       serving.config(tmp_path), max_concurrency=1, max_queued=1) as client:
     slow = [threading.Thread(target=client.code, args=(
-        {"seconds": np.float32([1])},), kwargs={"signature": "burn"})
+        {"seconds": np.float32([0.6])},), kwargs={"signature": "burn"})
             for _ in range(2)]
     for thread in slow:
       thread.start()
@@ -259,7 +267,7 @@ def test_a_client_that_vanishes_is_not_worked_for(toys, tmp_path):
   with serving.serving(serving.config(tmp_path), max_concurrency=1) as client:
     gate = client.server.core.gate
     busy = threading.Thread(target=client.code, args=(
-        {"seconds": np.float32([1])},), kwargs={"signature": "burn"})
+        {"seconds": np.float32([0.6])},), kwargs={"signature": "burn"})
     busy.start()
     while gate.inside < 1:
       time.sleep(0.01)

@@ -49,7 +49,7 @@ class Traffic:
     self.answered = self.refused = 0
     self.wrong = []
     self._rest_port = rest_port
-    self._client = serving.Client(
+    self.client = serving.Client(
         None, grpc.insecure_channel(f"127.0.0.1:{port}"))
     self._lock = threading.Lock()
 
@@ -62,7 +62,7 @@ class Traffic:
   def grpc(self, stop):
     while not stop.is_set():
       try:
-        self._client.predict({"seconds": np.float32([0.05])}, signature="burn")
+        self.client.predict({"seconds": np.float32([0.05])}, signature="burn")
         self._score(answered=True)
       except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.UNAVAILABLE:
@@ -93,6 +93,9 @@ def test_a_signal_ends_the_server_after_what_it_accepted(base):
   try:
     line = process.stdout.readline()
     traffic = Traffic(*map(int, re.findall(r":(\d+)\b", line)))
+    # An op of TensorFlow Compression, in a process that did not import it.
+    assert traffic.client.code(
+        {"pmf": np.full(4, 0.25, np.float32)}, signature="cdf") == "OK"
     stop = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
       asking = [pool.submit(ask, stop) for ask in [traffic.grpc, traffic.rest] * 4]
@@ -108,7 +111,7 @@ def test_a_signal_ends_the_server_after_what_it_accepted(base):
     _, err = process.communicate()
     # The server's own count: whom it answered has the answer.
     answered = int(re.search(r"(\d+) requests answered", err).group(1))
-    assert answered == traffic.answered
+    assert answered == traffic.answered + 1
     assert "Traceback" not in err
   finally:
     process.kill()

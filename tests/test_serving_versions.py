@@ -222,11 +222,22 @@ def test_a_reload_that_cannot_be_changes_nothing(base):
     for configs, code in (
         ([{"name": "toy", "base_path": "/nowhere/at/all"}], "INVALID_ARGUMENT"),
         ([toy, toy], "INVALID_ARGUMENT"),
-        ([{**toy, "version_labels": {"stable": 7}}], "FAILED_PRECONDITION")):
+        ([{**toy, "name": "more", "version_labels": {"stable": 7}}],
+         "FAILED_PRECONDITION")):
       with pytest.raises(grpc.RpcError) as caught:
         reload(client, *configs)
       assert caught.value.code().name == code
       assert client.y([1]) == [1.5]
+      assert client.code({"x": np.float32([1])}, name="more") == "NOT_FOUND"
+
+
+def test_a_reload_tells_of_models_without_a_version(base):
+  (base.parent / "empty").mkdir()
+  empty = {"name": "empty", "base_path": str(base.parent / "empty")}
+  with serving.serving(serving.config(base)) as client:
+    with pytest.raises(grpc.RpcError, match="no version is available of: empty"):
+      reload(client, {"name": "toy", "base_path": str(base)}, empty)
+    assert client.y([1]) == [1.5]
 
 
 def test_a_label_moves_by_a_reload(toys, base):

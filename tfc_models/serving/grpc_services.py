@@ -138,7 +138,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         configs = model_config.from_proto(request.config)
       except UsageError as error:
         raise status.invalid(str(error)) from None
-      self._manager.apply(configs)
-      for config in configs:
-        self._manager.acquire(config.name).release()
+      if missing := self._manager.apply(configs):
+        raise status.ServingError(
+            "FAILED_PRECONDITION",
+            f"no version is available of: {', '.join(missing)}")
       return model_management_pb2.ReloadConfigResponse()

@@ -43,9 +43,12 @@ class Manager:
     Args:
       configs: list of `ModelConfig`.
 
+    Returns:
+      The names of those of which no version is available.
+
     Raises:
-      ServingError: if a folder or the version of a label is not there; folders are
-        looked at first, and then nothing has changed.
+      ServingError: if a folder or the version of a label is not there; what was
+        served before is served on.
     """
     with self._changing:
       for config in configs:
@@ -56,16 +59,17 @@ class Manager:
               f"{config.name}: base_path {config.base_path}: {error.strerror}"
           ) from None
       wanted = {config.name: config for config in configs}
+      before = {name: model.config for name, model in self._models.items()}
+      # All at first, so that a model with another name serves before the old one ends.
+      self._configure({**before, **wanted})
+      try:
+        self._label(wanted)
+      except ServingError:
+        self._configure(before)
+        raise
+      self._configure(wanted)
       with self._lock:
-        for name, config in wanted.items():
-          self._models.setdefault(name, states.Model()).config = config
-      self._reconcile()
-      self._label(wanted)
-      # Last, so that a model with another name serves before the old one ends.
-      with self._lock:
-        for name in self._models.keys() - wanted.keys():
-          self._models[name].config = None
-      self._reconcile()
+        return [name for name in wanted if not self._models[name].find()]
 
   def reconcile(self):
     """Loads what is new on disk, and unloads what is not wanted any more."""
@@ -121,6 +125,12 @@ class Manager:
   def close(self):
     """Unloads everything; to be called when no request is under way."""
     self.apply([])
+
+  def _configure(self, configs):
+    with self._lock:
+      for name in self._models.keys() | configs.keys():
+        self._models.setdefault(name, states.Model()).config = configs.get(name)
+    self._reconcile()
 
   def _reconcile(self):
     for name, model in list(self._models.items()):

@@ -64,7 +64,8 @@ class Server:
         an address is taken.
     """
     try:
-      self.manager.apply(self._configs)
+      for name in self.manager.apply(self._configs):
+        logging.warning("%s: no version is available yet", name)
       self._watcher.start()
       self._start_grpc()
       self._start_rest()
