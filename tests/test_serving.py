@@ -73,6 +73,15 @@ def test_the_latest_version_answers_unless_one_is_named(client):
         200, {"predictions": [y, y + 1]})
 
 
+def test_version_0_is_the_latest_where_there_is_none(client):
+  """OpenVINO's clients send it."""
+  assert client.y([1], version=0) == [2.5]
+  assert client.rest("/v1/models/toy/versions/0:predict", {"instances": [1]}) == (
+      200, {"predictions": [2.5]})
+  _, content = client.rest("/v1/models/toy/versions/0")
+  assert len(content["model_version_status"]) == 2
+
+
 def test_an_answer_names_what_made_it(client):
   spec = client.predict({"x": np.float32([1])}, label="stable").model_spec
   assert (spec.name, spec.version.value, spec.signature_name) == (

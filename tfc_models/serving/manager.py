@@ -105,12 +105,12 @@ class Manager:
     """
     with self._lock:
       model = self._models.get(name)
-      if model and label is not None:
-        version = model.number(label)
-      found = sorted(
-          (known for known in (model.versions if model else ())
-           if version in (None, known.number)),
-          key=lambda known: known.number, reverse=True)
+      found = []
+      if model:
+        version = model.number(version, label)
+        found = [known for known in model.versions
+                 if version in (None, known.number)]
+        found.sort(key=lambda known: known.number, reverse=True)
     if not found:
       raise ServingError("NOT_FOUND", (
           f"Could not find any versions of model {name}" if version is None

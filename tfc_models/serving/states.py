@@ -70,20 +70,26 @@ class Model:
     self.versions = []
     self.labels = {}
 
-  def number(self, label):
-    """Returns the number that a label stands for.
+  def number(self, number=None, label=None):
+    """Returns the number that is meant, or None: any.
+
+    A 0 is none where there is no version 0: what OpenVINO's clients send for the
+    latest.
 
     Raises:
       ServingError: if there is no such label.
     """
-    if label not in self.labels:
-      raise invalid(f"Unrecognized servable version label: {label}")
-    return self.labels[label]
+    if label is not None:
+      if label not in self.labels:
+        raise invalid(f"Unrecognized servable version label: {label}")
+      return self.labels[label]
+    if number == 0 and all(known.number for known in self.versions):
+      return None
+    return number
 
   def find(self, number=None, label=None):
     """Returns the `Version` that serves, the highest by default, or None."""
-    if label is not None:
-      number = self.number(label)
+    number = self.number(number, label)
     serving = [known for known in self.versions
                if known.is_serving and number in (None, known.number)]
     return max(serving, key=lambda known: known.number, default=None)
