@@ -216,6 +216,26 @@ def test_a_reload_adds_and_removes_models_under_load(toys, base):
     assert client.rest("/v1/models/toy")[0] == 404
 
 
+def test_a_model_with_another_name_serves_before_the_old_one_ends(base):
+  with serving.serving(serving.config(base)) as client:
+    found = []
+
+    def ask():
+      while len(found) < 3 or found[-1] == "toy":
+        try:
+          client.y([1])
+          found.append("toy")
+        except grpc.RpcError:
+          client.y([1], name="renamed")
+          found.append("renamed")
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+      asking = pool.submit(ask)
+      wait_for(lambda: found)
+      reload(client, {"name": "renamed", "base_path": str(base)})
+      asking.result()
+
+
 def test_a_reload_that_cannot_be_changes_nothing(base):
   toy = {"name": "toy", "base_path": str(base)}
   with serving.serving(serving.config(base)) as client:

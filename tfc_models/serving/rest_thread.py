@@ -23,7 +23,9 @@ class RestThread:
         target=self._loop.run_forever, name="rest", daemon=True)
     # Of a client that is gone, the request is dropped.
     self._runner = web.AppRunner(
-        api.app, handler_cancellation=True, access_log=None, shutdown_timeout=grace)
+        api.app, handler_cancellation=True, access_log=None,
+        # To aiohttp, 0 would be for ever.
+        shutdown_timeout=max(grace, 0.001))
 
   def start(self, host, port, ssl_context):
     """Listens; returns the port."""
