@@ -65,7 +65,8 @@ class Traffic:
         self.client.predict({"seconds": np.float32([0.05])}, signature="burn")
         self._score(answered=True)
       except grpc.RpcError as error:
-        if error.code() is grpc.StatusCode.UNAVAILABLE:
+        # gRPC cancels what lies before its door in the moment in which it shuts.
+        if error.code().name in ("UNAVAILABLE", "CANCELLED"):
           self._score(answered=False)
         else:
           self._score(wrong=str(error))
