@@ -58,3 +58,12 @@ def toys(tmp_path_factory):
   for offset in (1, 2):
     serving.save(folder / str(offset), offset)
   return [folder / "1", folder / "2"]
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+  """Folder of exports of tiny models and of their weights, see `exports.NAMES`."""
+  from tests import exports
+  folder = tmp_path_factory.mktemp("exported")
+  exports.export_all(folder)
+  return folder

@@ -11,14 +11,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests import exports
 from tests.conftest import make_image
-from tfc_models import bitstream, configs, registry
+from tfc_models import bitstream
 from tfc_models.codecs import loading
 from tfc_models.datasets.files import image_bytes, read_image
 from tfc_models.errors import UsageError
 from tfc_models.export import export, images, transport, versions
 from tfc_models.export.container import Container
-from tfc_models.modeling import weights
 
 pytestmark = pytest.mark.xdist_group("export")
 
@@ -31,19 +31,10 @@ def base(tmp_path_factory):
   return str(tmp_path_factory.mktemp("models"))
 
 
-def _tiny(recipe, folder):
-  """Returns the path of weights of the tiny variant of a recipe."""
-  config = configs.get_config(f"{recipe}:tiny")
-  model = registry.create(config.model.name, **config.model.arguments)
-  path = os.path.join(folder, f"{recipe}.npz")
-  weights.save(model.build_variables(), path)
-  return path
-
-
 @pytest.fixture(scope="module", params=_RECIPES)
 def full(request, base):
   """A codec, and the full export of its weights as loaded."""
-  path = _tiny(request.param, base)
+  path = exports.tiny(request.param, base)
   version, _ = export(path, None, base, name=f"{request.param}-full")
   return loading.load(path), tf.saved_model.load(version).signatures
 
@@ -54,13 +45,9 @@ def split(base):
   return path, facts
 
 
-def _png(image):
-  return image_bytes(image, "PNG", "image")
-
-
 def _files():
   gray = make_image(40, 50, channels=1)
-  return [_png(make_image(65, 127)), _png(gray), image_bytes(
+  return [exports.png(make_image(65, 127)), exports.png(gray), image_bytes(
       make_image(64, 64), "JPEG", "image", quality=90)]
 
 
@@ -111,13 +98,13 @@ def test_a_file_may_carry_metadata_that_an_export_skips(full):
 
 
 def test_any_prefix_of_a_progressive_file_decodes(base):
-  weight_file = _tiny("toderici2017", base)
+  weight_file = exports.tiny("toderici2017", base)
   path, _ = export(weight_file, 50, base, name="progressive")
   signatures = tf.saved_model.load(path).signatures
   codec = loading.load(weight_file, 50)
   image = make_image(32, 64)
   stream = signatures["encode"](
-      tf.constant([_png(image)]))["bitstream_bytes"].numpy()[0]
+      tf.constant([exports.png(image)]))["bitstream_bytes"].numpy()[0]
   assert stream == codec.encode(image)
   # Of more iterations than the export writes, too.
   read = codec.read(loading.load(weight_file, 100).encode(image))
@@ -153,7 +140,7 @@ np.savez(sys.argv[3], image=np.frombuffer(image.numpy()[0], np.uint8), **{
 def test_a_process_without_our_packages_runs_a_split_export(split, tmp_path):
   image = make_image(65, 127)
   file, out = tmp_path / "a.png", tmp_path / "out.npz"
-  file.write_bytes(_png(image))
+  file.write_bytes(exports.png(image))
   subprocess.run(
       [sys.executable, "-c", _BARE, split[0], str(file), str(out)], check=True,
       cwd=tmp_path)
@@ -225,7 +212,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(
 
 def test_runtimes_without_tensorflow_find_the_same_integers(base):
   onnxruntime = pytest.importorskip("onnxruntime")
-  path = _tiny("bmshj2018_hyperprior", base)
+  path = exports.tiny("bmshj2018_hyperprior", base)
   codec = loading.load(path)
   image = make_image(128, 192)
   coded, _ = codec.model.latent_codec.symbols(

@@ -3,16 +3,21 @@
 import time
 
 from tfc_models import bitstream, pretrained
-from tfc_models.cli import clips, files
+from tfc_models.cli import clips, files, remote
 from tfc_models.datasets import y4m
 from tfc_models.datasets.files import EXTENSIONS, read_image
 from tfc_models.errors import BitstreamError, ImageError
+
+# Flags that choose weights or what they do, which an export has fixed.
+_OURS = ("model", "quality", "iterations", "target_size", "target_psnr", "tile_psnr",
+         "raw_bits", "thumbnail")
+_DEFAULT_MODEL = "tfcm-base"
 
 
 def add_arguments(parser):
   files.add_arguments(parser, "images, or .y4m files for video models", "a .tfcm file, of an editor a .jpg")
   parser.add_argument(
-      "--model", default="tfcm-base", help="name of shipped weights, training "
+      "--model", help="name of shipped weights, training "
       "directory or weight file (default tfcm-base)")
   parser.add_argument(
       "--quality", type=int, metavar="1..100",
@@ -37,18 +42,25 @@ def add_arguments(parser):
   parser.add_argument(
       "--thumbnail", action="store_true",
       help="of these: a header of 8 bytes, for images up to 256x256")
+  remote.add_arguments(parser)
 
 
 def run(arguments):
+  client = remote.client(arguments, _OURS)
+  if client:
+    pairs = files.expand(arguments, EXTENSIONS, ".tfcm")
+    with client:
+      return files.process(pairs, _at_server(client), arguments, _describe)
   from tfc_models import codecs
-  path, _ = pretrained.find_by_name(arguments.model, arguments.quality)
+  model = arguments.model or _DEFAULT_MODEL
+  path, _ = pretrained.find_by_name(model, arguments.quality)
   kind = codecs.kind_of(path)
   pairs = files.expand(
       arguments, {y4m.EXTENSION} if kind == "video" else EXTENSIONS,
       codecs.extension_of(kind))
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models.modeling.settings import Settings
-  codec = codecs.load(arguments.model, arguments.quality)
+  codec = codecs.load(model, arguments.quality)
   settings = Settings(
       iterations=arguments.iterations, tile_psnr=arguments.tile_psnr,
       raw_bits=arguments.raw_bits)
@@ -70,14 +82,34 @@ def run(arguments):
     result, header, chunks = codec.encode_file(image, settings, options)
     seconds = time.perf_counter() - start
     iterations = len(chunks) if "progressive" in codec.model.capabilities else None
-    return result, {
-        "model": codec.model.registered_name,
-        "quality": header.settings.get("quality"), "iterations": iterations,
-        "height": header.height, "width": header.width, "bytes": len(result),
-        "bpp": round(8 * len(result) / (header.height * header.width), 4),
-        "source_bytes": len(data), "seconds": round(seconds, 3)}
+    return result, _facts(
+        codec.model.registered_name, header, iterations, result, data, seconds)
 
   return files.process(pairs, work, arguments, _describe)
+
+
+def _at_server(client):
+  """Returns what `files.process` does with each image."""
+  def work(name, data, output):
+    del output
+    start = time.perf_counter()
+    result = client.compress(data, name)
+    seconds = time.perf_counter() - start
+    stream = bitstream.read(result)
+    count = sum(chunk.type in bitstream.ITERATIONS for chunk in stream.chunks)
+    return result, _facts(
+        stream.header.model, stream.header, count or None, result, data, seconds)
+
+  return work
+
+
+def _facts(model, header, iterations, result, data, seconds):
+  return {
+      "model": model, "quality": header.settings.get("quality"),
+      "iterations": iterations, "height": header.height, "width": header.width,
+      "bytes": len(result),
+      "bpp": round(8 * len(result) / (header.height * header.width), 4),
+      "source_bytes": len(data), "seconds": round(seconds, 3)}
 
 
 def _describe(facts):

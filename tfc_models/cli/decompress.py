@@ -5,7 +5,8 @@ import time
 
 from PIL import Image
 
-from tfc_models.cli import clips, files
+from tfc_models import bitstream
+from tfc_models.cli import clips, files, remote
 from tfc_models.datasets.files import image_bytes
 from tfc_models.errors import UsageError
 
@@ -28,13 +29,20 @@ def add_arguments(parser):
       "--max_pixels", type=int, default=2**25, metavar="N",
       help="refuse larger images (default 33554432); every four iterations of a "
       "progressive file count as an image")
+  remote.add_arguments(parser)
 
 
 def run(arguments):
+  client = remote.client(
+      arguments, ("model_path", "iterations", "allow_partial"),
+      max_pixels=arguments.max_pixels)
   pairs = files.expand(arguments, {".tfcm"}, clips.output_extension)
   for _, output in pairs:
     if not clips.is_clip(output):
       _format(output)
+  if client:
+    with client:
+      return files.process(pairs, _at_server(client), arguments, _describe)
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
   decoder = codecs.StreamDecoder(arguments.model_path, arguments.max_pixels)
@@ -43,20 +51,33 @@ def run(arguments):
     codec, stream = decoder.open(data, arguments.allow_partial)
     if codec.model.kind == "video":
       return clips.decompressed(codec, stream, arguments, output, len(data))
-    format = _format(output)
     start = time.perf_counter()
     image = codec.decode_stream(stream, arguments.iterations)
-    seconds = time.perf_counter() - start
-    height, width, channels = image.shape
-    shown = name if output == files.STREAM else output
-    result = image_bytes(
-        image, format, shown, icc_profile=stream.metadata.get("icc"))
-    return result, {
-        "height": height, "width": width, "channels": channels,
-        "bytes": len(data), "verified": stream.verified,
-        "seconds": round(seconds, 3)}
+    return _result(image, stream, name, data, output, time.perf_counter() - start)
 
   return files.process(pairs, work, arguments, _describe)
+
+
+def _at_server(client):
+  """Returns what `files.process` does with each file."""
+  def work(name, data, output):
+    start = time.perf_counter()
+    image = client.decompress(data)
+    return _result(image, bitstream.read(data), name, data, output,
+                   time.perf_counter() - start)
+
+  return work
+
+
+def _result(image, stream, name, data, output, seconds):
+  """Returns the bytes of an image file, and facts."""
+  height, width, channels = image.shape
+  result = image_bytes(
+      image, _format(output), name if output == files.STREAM else output,
+      icc_profile=stream.metadata.get("icc"))
+  return result, {
+      "height": height, "width": width, "channels": channels, "bytes": len(data),
+      "verified": stream.verified, "seconds": round(seconds, 3)}
 
 
 def _format(output):

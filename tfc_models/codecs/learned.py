@@ -2,8 +2,9 @@
 
 from tfc_models import bitstream, metrics
 from tfc_models.codecs.base import Codec, check_image
+from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.file_options import File, FileOptions
-from tfc_models.codecs.model_codec import MAX_PIXELS, ModelCodec, check_pixels
+from tfc_models.codecs.model_codec import ModelCodec
 from tfc_models.codecs.profiles import profile_of
 from tfc_models.errors import BitstreamError, ImageError, UsageError
 from tfc_models.modeling.settings import Settings

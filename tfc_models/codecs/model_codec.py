@@ -6,14 +6,9 @@ import dataclasses
 import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
-from tfc_models.errors import TooLargeError, UsageError, WrongWeightsError
+from tfc_models.codecs.checks import check_weights
+from tfc_models.errors import UsageError
 from tfc_models.modeling import weights
-
-# What decoders accept unless told otherwise: a few bytes may claim a picture that
-# takes minutes and all memory. A file of iterations takes as long as so many
-# pictures; the first four are free.
-MAX_PIXELS = 2**25
-_FREE_ITERATIONS = 4
 
 
 class ModelCodec:
@@ -44,14 +39,7 @@ class ModelCodec:
 
   def check_weights(self, header):
     """Raises WrongWeightsError unless a header names these weights."""
-    if not self.fingerprint.startswith(header.fingerprint):
-      raise WrongWeightsError(
-          f"the stream was made with weights {header.fingerprint.hex()}, "
-          f"these are {self.fingerprint.hex()}")
-    if header.model not in (self.model.registered_name, ""):
-      raise WrongWeightsError(
-          f"the stream names the model {header.model}, its weights are of "
-          f"{self.model.registered_name}")
+    check_weights(header, self.model.registered_name, self.fingerprint)
 
   def checked_settings(self, settings, options):
     """Returns settings with our quality, checked, and what the header notes."""
@@ -102,19 +90,3 @@ class ModelCodec:
           f"{self.name}: the weights are damaged, a latent is not finite "
           f"({reason})" if error_type is UsageError else
           f"the stream makes no sense to its model ({reason})") from None
-
-
-def check_pixels(header, iterations, max_pixels):
-  """Raises TooLargeError if an image is more work than a limit allows.
-
-  Args:
-    header: `bitstream.Header`.
-    iterations: of its file.
-    max_pixels: of an image that is decoded once.
-  """
-  times = max(1, iterations / _FREE_ITERATIONS)
-  if header.height * header.width * times > max_pixels:
-    more = "" if times == 1 else f" in {iterations} iterations"
-    raise TooLargeError(
-        f"an image of {header.width}x{header.height}{more} is beyond the limit "
-        f"of {max_pixels} pixels", argument="max_pixels")

@@ -3,8 +3,8 @@
 import threading
 
 from tfc_models import bitstream, pretrained, registry
+from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.loading import open_weights
-from tfc_models.codecs.model_codec import MAX_PIXELS, check_pixels
 from tfc_models.errors import UnknownModelError
 
 

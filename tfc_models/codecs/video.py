@@ -5,8 +5,9 @@ import itertools
 from tfc_models import bitstream
 from tfc_models.bitstream import FRAME
 from tfc_models.codecs.base import check_image
+from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.file_options import FileOptions
-from tfc_models.codecs.model_codec import MAX_PIXELS, ModelCodec, check_pixels
+from tfc_models.codecs.model_codec import ModelCodec
 from tfc_models.errors import (
     BitstreamError,
     ImageError,

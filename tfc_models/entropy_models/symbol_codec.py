@@ -86,11 +86,25 @@ class SymbolCodec(LatentCodec):
     with probe.span("entropy coding"):
       source = reader.take(self)
       shape = tf.stack([tf.shape(source)[0], *shape])
-      evidence = self.evidence(params, shape)
-      state, more = reader.open(self, source, tf.reduce_prod(shape[1:]))
-      _, symbols = more(state, evidence)
-      reader.check(self, evidence)
+      symbols = self.read(reader, source, shape, self.evidence(params, shape))
       return self.reconstruct(symbols, params)
+
+  def read(self, reader, source, shape, evidence):
+    """Returns the symbols of a latent.
+
+    Args:
+      reader: as of `decode`.
+      source: what it gave for this latent.
+      shape: (B, ..., C), int32 tensor.
+      evidence: see `evidence`.
+
+    Raises:
+      DesyncError: if it is not what the sender had.
+    """
+    state, more = reader.open(self, source, tf.reduce_prod(shape[1:]))
+    _, symbols = more(state, evidence)
+    reader.check(self, evidence)
+    return symbols
 
   # The range coder: all at once, or piece by piece.
 

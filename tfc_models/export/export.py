@@ -3,8 +3,8 @@
 import numpy as np
 
 from tfc_models.codecs import loading
+from tfc_models.codecs.checks import MAX_PIXELS
 from tfc_models.codecs.file_options import FileOptions
-from tfc_models.codecs.model_codec import MAX_PIXELS
 from tfc_models.errors import UsageError
 from tfc_models.export import images, runtimes, saved_model, versions
 from tfc_models.export.full import Full

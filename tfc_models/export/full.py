@@ -10,8 +10,8 @@ import json
 import tensorflow as tf
 
 from tfc_models import bitstream
+from tfc_models.codecs.checks import MAX_PIXELS
 from tfc_models.codecs.file_options import FileOptions
-from tfc_models.codecs.model_codec import MAX_PIXELS
 from tfc_models.export import frozen, images
 from tfc_models.export.container import Container
 from tfc_models.export.signatures import STRING, each, info, strings

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models import bitstream
-from tfc_models.codecs.model_codec import MAX_PIXELS
+from tfc_models.codecs.checks import MAX_PIXELS
 from tfc_models.entropy_models import AutoregressiveCodec, EvidenceReader
 from tfc_models.errors import UsageError
 from tfc_models.export import frozen, images, transport
@@ -62,6 +62,7 @@ class Split:
     self.sequence = ["encode", *decoders, "decode"]
     self.facts = dict(
         latents=names, depths=self._networks.depths,
+        factors=self._networks.factors,
         evidence_depths=self._networks.evidence_depths, decoders=decoders)
 
   def signatures(self, facts):
@@ -164,6 +165,7 @@ class _Networks:
 
   Attributes:
     names, depths: of the latents.
+    factors: how much smaller each of them is a side than a padded image.
     evidence_depths: numbers of evidence of a site, of all latents but the first.
     factor: images are padded to multiples of it.
     encode: function of (B, H, W, 3) float, padded, to symbols of all latents and
@@ -200,6 +202,7 @@ class _Networks:
     found = self.encode(tf.zeros([1, self.factor, self.factor, 3]))
     self.depths, self.evidence_depths = (
         [tensor.shape[-1] for tensor in tensors] for tensors in found)
+    self.factors = [self.factor // tensor.shape[1] for tensor in found[0]]
     sizes = [tf.TensorSpec([], tf.int32)] * 2
     symbols = [tf.TensorSpec([None, None, None, depth], tf.int32)
                for depth in self.depths]

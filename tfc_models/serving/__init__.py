@@ -11,6 +11,7 @@ says which version serves it, and holds that version until the answer is made.
 from tfc_models import lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__, {
+    "Client": "tfc_models.serving.client",
     "Core": "tfc_models.serving.core",
     "Manager": "tfc_models.serving.manager",
     "ModelConfig": "tfc_models.serving.model_config",

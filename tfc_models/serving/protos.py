@@ -55,7 +55,7 @@ def read_text(path, message):
     UsageError: if the file cannot be read or holds anything else.
   """
   if isinstance(message, str):
-    message = _classes()[message]()
+    message = declare("tfc_models/configuration.proto", _MESSAGES)[message]()
   try:
     return text_format.Parse(read_bytes(path).decode(), message)
   except (text_format.ParseError, UnicodeDecodeError) as error:
@@ -63,12 +63,18 @@ def read_text(path, message):
     raise UsageError(f"{path}: no {name} in text format ({error})") from None
 
 
-def _classes():
-  """Returns the messages by name, in a pool of their own."""
+def declare(file_name, messages):
+  """Returns the classes of messages by name, in a pool of their own.
+
+  Args:
+    file_name: of the .proto that there is none of.
+    messages: dict from name to fields; in their names and those of types, the package
+      is tensorflow.serving.
+  """
   file = descriptor_pb2.FileDescriptorProto(
-      name="tfc_models/serving.proto", package="tensorflow.serving",
-      syntax="proto3", dependency=[wrappers_pb2.DESCRIPTOR.name])
-  for name, fields in _MESSAGES.items():
+      name=file_name, package="tensorflow.serving", syntax="proto3",
+      dependency=[wrappers_pb2.DESCRIPTOR.name])
+  for name, fields in messages.items():
     message = file.message_type.add(name=name)
     for field, number, kind, repeated in fields:
       label = _FIELD.LABEL_REPEATED if repeated else _FIELD.LABEL_OPTIONAL
@@ -83,4 +89,4 @@ def _classes():
   return {
       name: message_factory.GetMessageClass(
           pool.FindMessageTypeByName(f"tensorflow.serving.{name}"))
-      for name in _MESSAGES}
+      for name in messages}

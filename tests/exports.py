@@ -1,0 +1,39 @@
+"""Small untrained models as files, to export and to serve."""
+
+import importlib
+import os
+
+import pytest
+
+from tfc_models import configs, registry
+from tfc_models.datasets.files import image_bytes
+from tfc_models.modeling import weights
+
+
+def tiny(recipe, folder):
+  """Returns the path of weights of the tiny variant of a recipe."""
+  config = configs.get(f"{recipe}:tiny")
+  model = registry.create(config.model.name, **config.model.arguments.to_dict())
+  path = os.path.join(folder, f"{recipe}.npz")
+  weights.save(model.build_variables(), path)
+  return path
+
+
+def png(image):
+  """Returns the bytes of a PNG file of a uint8 image (H, W, 1 or 3)."""
+  return image_bytes(image, "PNG", "image")
+
+
+NAMES = ("full", "split", "one-latent")
+
+
+def export_all(folder):
+  """Puts exports of two models into a folder, named as in NAMES, beside weights."""
+  exporting = importlib.import_module("tfc_models.export.export")
+  base = tiny("tfcm_base", folder)
+  one = tiny("bmshj2018_factorized", folder)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(exporting, "_WARM_UP_SIZES", ((64, 64),))
+    for name, weight_file in zip(NAMES, (base, base, one)):
+      exporting.export(weight_file, None, folder,
+                       "full" if name == "full" else "split", name)

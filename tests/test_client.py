@@ -1,0 +1,400 @@
+"""Clients of a model server get the bytes of `tfcm compress`, whatever fails between."""
+
+import base64
+import contextlib
+import http.server
+import io
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import exports, serving
+from tests.conftest import make_image
+from tests.test_cli import fails, tfcm
+from tfc_models.codecs import loading
+from tfc_models.errors import (
+    BitstreamError,
+    ImageError,
+    TooLargeError,
+    UsageError,
+    WrongWeightsError,
+)
+from tfc_models.serving import Client, ModelConfig, address
+
+pytestmark = pytest.mark.xdist_group("client")
+MODELS = exports.NAMES
+
+
+@pytest.fixture(scope="module")
+def codecs(exported):
+  base = loading.load(str(exported / "tfcm_base.npz"))
+  one = loading.load(str(exported / "bmshj2018_factorized.npz"))
+  return {"full": base, "split": base, "one-latent": one}
+
+
+@pytest.fixture(scope="module")
+def server(exported):
+  configs = [ModelConfig(name, str(exported / name)) for name in MODELS]
+  with serving.serving(*configs) as client:
+    yield client.server
+
+
+def _url(server, scheme, name=""):
+  port = server.port if scheme == "grpc" else server.rest_port
+  return f"{scheme}://127.0.0.1:{port}/{name}"
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+@pytest.mark.parametrize("name", MODELS)
+def test_streams_are_those_of_the_library_and_decode_to_its_pixels(
+    server, codecs, scheme, name):
+  codec = codecs[name]
+  with Client(_url(server, scheme, name)) as client:
+    assert client.info["fingerprint"] == codec.fingerprint.hex()
+    for image in (make_image(65, 127), make_image(40, 50, channels=1)):
+      stream = client.compress(exports.png(image))
+      assert stream == codec.encode(image) == client.compress(image)
+      found = client.decompress(stream)
+      assert found.shape == image.shape
+      assert np.abs(np.int32(found) - codec.decode(stream)).max() <= 1
+
+
+def test_files_that_no_export_reads_are_read_at_the_client(server, codecs):
+  buffer = io.BytesIO()
+  Image.fromarray(make_image(40, 50)).save(buffer, "WEBP", lossless=True)
+  with Client(_url(server, "grpc"), "full") as client:
+    assert client.compress(buffer.getvalue()) == codecs["full"].encode(
+        make_image(40, 50))
+
+
+_BARE = """
+import sys
+sys.modules["tensorflow"] = sys.modules["tensorflow_serving"] = None
+from tfc_models.serving import Client
+for url in sys.argv[1:]:
+  with Client(url) as client:
+    image = client.decompress(client.compress(open("a.png", "rb").read()))
+    assert image.shape == (40, 50, 3)
+"""
+
+
+def test_the_full_flavor_needs_no_tensorflow_at_the_client(server, tmp_path):
+  (tmp_path / "a.png").write_bytes(exports.png(make_image(40, 50)))
+  subprocess.run(
+      [sys.executable, "-c", _BARE,
+       *(_url(server, scheme, "full") for scheme in ("grpc", "http"))],
+      check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_files_that_are_not_of_the_model_are_refused(server, codecs, name):
+  others = [codec for codec in codecs.values() if codec is not codecs[name]]
+  image = make_image(40, 50)
+  stream = bytearray(codecs[name].encode(image))
+  with Client(_url(server, "grpc", name), max_pixels=2000) as client:
+    with pytest.raises(WrongWeightsError, match="made with weights"):
+      client.decompress(others[0].encode(image))
+    with pytest.raises(TooLargeError, match="of 2000 pixels"):
+      client.decompress(codecs[name].encode(make_image(41, 50)))
+    for damaged in (stream[:-1], b"", stream[:-9] + b"x" + stream[-8:]):
+      with pytest.raises(BitstreamError):
+        client.decompress(bytes(damaged))
+
+
+def test_a_file_whose_tables_differ_is_refused_by_its_digest(server, codecs):
+  from tfc_models import bitstream
+  codec = codecs["split"]
+  stream = codec.read(codec.encode(make_image(40, 50)))
+  (chunk,) = stream.chunks
+  z, y = chunk.strings
+  wrong = bitstream.write(
+      stream.header, [chunk._replace(strings=(z, y[:-1] + bytes([y[-1] ^ 1])))])
+  for name in ("full", "split"):
+    with Client(_url(server, "http", name)) as client:
+      with pytest.raises(BitstreamError):
+        client.decompress(wrong)
+
+
+def test_images_that_a_codec_would_damage_are_refused(server):
+  buffer = io.BytesIO()
+  Image.fromarray(make_image(40, 50)).convert("RGBA").save(buffer, "PNG")
+  for scheme in ("grpc", "http"):
+    with Client(_url(server, scheme, "split")) as client:
+      with pytest.raises(ImageError, match="alpha channel"):
+        client.compress(buffer.getvalue())
+      with pytest.raises(ImageError, match="no image|not an image"):
+        client.compress(b"text")
+      with pytest.raises(ImageError, match="uint8"):
+        client.compress(np.zeros((3, 3), np.float32))
+
+
+def test_what_is_not_served_is_told_in_a_line(server, toys, tmp_path):
+  shutil.copytree(toys[0], tmp_path / "toy" / "1")
+  with serving.serving(ModelConfig("toy", str(tmp_path / "toy"))) as toy:
+    for scheme in ("grpc", "http"):
+      with Client(_url(toy.server, scheme, "toy")) as client:
+        with pytest.raises(UsageError, match='key "codec" not found'):
+          client.compress(make_image(8, 8))
+  for scheme in ("grpc", "http"):
+    with Client(_url(server, scheme, "other")) as client:
+      with pytest.raises(UsageError, match=f"{scheme}://127.*other: .*NOT_FOUND"):
+        client.compress(make_image(8, 8))
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_a_client_goes_on_when_another_version_takes_over(
+    exported, codecs, tmp_path, scheme):
+  """Of the split flavour, whose tables it has from before."""
+  image = make_image(40, 50)
+  serving.put(exported / "split" / "1", tmp_path, 1)
+  with serving.serving(ModelConfig("model", str(tmp_path))) as asking:
+    with Client(_url(asking.server, scheme, "model")) as client:
+      assert client.compress(image) == codecs["split"].encode(image)
+      serving.put(exported / "one-latent" / "1", tmp_path, 2)
+      end = time.monotonic() + 20
+      while client.compress(image) == codecs["split"].encode(image):
+        assert time.monotonic() < end
+      stream = client.compress(image)
+      assert stream == codecs["one-latent"].encode(image)
+      assert client.decompress(stream).shape == image.shape
+
+
+# The command line.
+
+
+@pytest.mark.parametrize("scheme, name", [("grpc", "full"), ("http", "split")])
+def test_verbs_code_at_a_server(server, codecs, tmp_path, scheme, name):
+  for number in range(2):
+    (tmp_path / f"{number}.png").write_bytes(exports.png(make_image(40, 50, seed=number)))
+  words = ["--server", _url(server, scheme, name), "--json"]
+  code, out, err = tfcm("compress", tmp_path, *words, "--jobs", 2)
+  assert (code, err) == (0, "")
+  for number, line in enumerate(out.splitlines()):
+    data = (tmp_path / f"{number}.tfcm").read_bytes()
+    assert data == codecs[name].encode(make_image(40, 50, seed=number))
+    facts = json.loads(line)
+    assert (facts["model"], facts["bytes"], facts["iterations"]) == (
+        "tfcm-base", len(data), None)
+  code, _, err = tfcm("decompress", tmp_path, "-o", tmp_path / "out", *words)
+  assert (code, err) == (0, "")
+  found = np.asarray(Image.open(tmp_path / "out" / "1.png"))
+  expected = codecs[name].decode((tmp_path / "1.tfcm").read_bytes())
+  assert np.abs(np.int32(found) - expected).max() <= 1
+
+
+def test_failures_at_a_server_have_the_codes_of_their_kinds(server, tmp_path):
+  (tmp_path / "a.png").write_text("no picture")
+  (tmp_path / "a.tfcm").write_text("no stream")
+  url = _url(server, "grpc", "full")
+  fails(1, "a.png: not an image", "compress", tmp_path / "a.png", "--server", url,
+        "-o", tmp_path / "b.tfcm")
+  fails(2, "a.tfcm: ", "decompress", tmp_path / "a.tfcm", "--server", url,
+        "-o", tmp_path / "b.png")
+  (tmp_path / "a.png").write_bytes(exports.png(make_image(8, 8)))
+  fails(1, "no answer within 1e-06 seconds; --timeout sets", "compress",
+        tmp_path / "a.png", "--server", url, "--timeout", 1e-6, "-o", tmp_path / "b.tfcm")
+
+
+@pytest.mark.parametrize("words, reason", [
+    (["compress", "--quality", "5"], "--quality does not go with --server"),
+    (["compress", "--model", "tfcm-base"], "--model does not go with --server"),
+    (["compress", "--raw_bits"], "--raw_bits does not go with --server"),
+    (["decompress", "--allow_partial"], "--allow_partial does not go with"),
+    (["decompress", "--model_path", "x"], "--model_path does not go with"),
+    (["compress", "--timeout", "0"], "timeout must be positive, got 0"),
+    (["compress", "--server_ca", "x"], "certificates go with grpcs and https"),
+])
+def test_flags_that_a_server_cannot_follow_are_refused(tmp_path, words, reason):
+  (tmp_path / "a.png").write_bytes(exports.png(make_image(8, 8)))
+  fails(1, reason, *words, tmp_path / "a.png", "--server", "grpc://a")
+  if "--server_ca" in words:
+    fails(1, "--server_ca goes with --server", *words, tmp_path / "a.png")
+
+
+# Trouble on the way.
+
+
+class _Scripted(http.server.BaseHTTPRequestHandler):
+  """Answers with what a list says: a status, "cut", "slow" or a document."""
+
+  protocol_version = "HTTP/1.1"
+
+  def do_GET(self):
+    self._send(200, {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]})
+
+  def do_POST(self):
+    self.rfile.read(int(self.headers["Content-Length"]))
+    self.server.asked += 1
+    step = self.server.script.pop(0)
+    if step == "cut":
+      self.close_connection = True
+    elif step == "slow":
+      time.sleep(1)
+      self.close_connection = True
+    elif isinstance(step, int):
+      self._send(step, {"error": "a reason\nand more"})
+    else:
+      self._send(200, step)
+
+  def _send(self, status, document):
+    data = json.dumps(document).encode()
+    self.send_response(status)
+    self.send_header("Content-Length", str(len(data)))
+    self.end_headers()
+    self.wfile.write(data)
+
+  def log_message(self, *_):
+    pass
+
+
+@contextlib.contextmanager
+def _scripted(*script, port=0):
+  server = http.server.ThreadingHTTPServer(("127.0.0.1", port), _Scripted)
+  server.script, server.asked = list(script), 0
+  thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+  thread.start()
+  try:
+    yield server
+  finally:
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _b64(data):
+  return {"b64": base64.b64encode(data).decode()}
+
+
+_INFO = {"outputs": [_b64(json.dumps(
+    {"flavor": "full", "fingerprint": "01020304", "model": "m"}).encode())]}
+_STREAM = {"outputs": [_b64(b"stream")]}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+  monkeypatch.setattr("tfc_models.serving.retrying._FIRST_PAUSE", 0.01)
+
+
+def test_what_may_pass_is_tried_again(quick):
+  with _scripted(503, _INFO, 429, "cut", 503, _STREAM) as server:
+    with Client(f"http://127.0.0.1:{server.server_port}") as client:
+      assert client.compress(make_image(8, 8)) == b"stream"
+    assert not server.script
+
+
+def test_attempts_are_counted(quick):
+  with _scripted(*[503] * 9) as server:
+    with Client(f"http://127.0.0.1:{server.server_port}", retries=2) as client:
+      with pytest.raises(UsageError, match="a reason .UNAVAILABLE"):
+        client.compress(make_image(8, 8))
+    assert server.asked == 3
+
+
+@pytest.mark.parametrize("answer, reason", [
+    (400, "INVALID_ARGUMENT"), (404, "NOT_FOUND"), (500, "UNKNOWN"),
+    ({"outputs": [_b64(b"no json")]}, "no export"), ({"outputs": 3}, "no sense"),
+    ({}, "no sense"), ([], "no sense"),
+    ({"outputs": [{"b64": "?"}]}, "no sense"), ({"outputs": [[1]]}, "lacks info"),
+    ({"outputs": [_b64(b'{"flavor": "onnx", "fingerprint": ""}')]}, "no export"),
+    ({"outputs": {"info_bytes": [_b64(json.dumps({
+        "flavor": "split", "fingerprint": "", "model": "none",
+        "arguments": {}}).encode())], "tables_bytes": [_b64(b"")]}},
+     "cannot code"),
+])
+def test_what_would_fail_again_is_not_tried_again(quick, answer, reason):
+  with _scripted(answer, _INFO) as server:
+    with Client(f"http://127.0.0.1:{server.server_port}/m") as client:
+      with pytest.raises(UsageError, match=reason) as raised:
+        client.compress(make_image(8, 8))
+    assert server.asked == 1 and str(raised.value).startswith("http://127.0.0.1:")
+
+
+def test_nothing_is_tried_after_the_deadline():
+  with _scripted("slow", _INFO) as server:
+    start = time.monotonic()
+    with Client(f"http://127.0.0.1:{server.server_port}", timeout=0.3) as client:
+      with pytest.raises(UsageError, match="no answer within 0.3 sec") as raised:
+        client.compress(make_image(8, 8))
+    assert time.monotonic() - start < 0.9 and server.asked == 1
+    assert raised.value.argument == "timeout"
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_a_client_waits_for_a_server_that_starts(exported, codecs, scheme):
+  with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+  image, found = make_image(40, 50), []
+  config = ModelConfig("one-latent", str(exported / "one-latent"))
+  with Client(f"{scheme}://127.0.0.1:{port}/one-latent", retries=20) as client:
+    thread = threading.Thread(target=lambda: found.append(client.compress(image)))
+    thread.start()
+    time.sleep(0.2)
+    ports = {"grpc": "port", "http": "rest_api_port"}
+    with serving.serving(config, **{ports[scheme]: port}):
+      thread.join()
+  assert found == [codecs["one-latent"].encode(image)]
+
+
+def test_nobody_there_is_told_in_a_line(quick):
+  for scheme in ("grpc", "http"):
+    with Client(f"{scheme}://127.0.0.1:1/m", retries=1) as client:
+      with pytest.raises(UsageError, match="UNAVAILABLE"):
+        client.compress(make_image(8, 8))
+  with Client("http://nowhere.invalid/m") as client:
+    with pytest.raises(UsageError, match="nowhere.invalid:8501/m: "):
+      client.compress(make_image(8, 8))
+
+
+def test_threads_share_a_client(server, codecs):
+  images = [make_image(40 + n, 50, seed=n) for n in range(6)]
+  with Client(_url(server, "http", "split")) as client:
+    found = {}
+    threads = [threading.Thread(target=lambda n=n: found.update(
+        {n: client.compress(images[n])})) for n in range(6)]
+    for thread in threads:
+      thread.start()
+    for thread in threads:
+      thread.join()
+  assert found == {n: codecs["split"].encode(image) for n, image in enumerate(images)}
+
+
+# The parts.
+
+
+@pytest.mark.parametrize("url, expected", [
+    ("grpc://a", ("grpc", "a", 8500, "default", None, None)),
+    ("http://a:1/", ("http", "a", 1, "default", None, None)),
+    ("https://a/m", ("https", "a", 443, "m", None, None)),
+    ("grpcs://[::1]:2/m/versions/3", ("grpcs", "::1", 2, "m", 3, None)),
+    ("http://a/v1/models/m%20n/labels/best", ("http", "a", 8501, "m n", None, "best")),
+])
+def test_urls_say_where_a_model_is(url, expected):
+  assert address.read(url) == expected
+
+
+@pytest.mark.parametrize("url", [
+    "", "localhost:8500", "ftp://a/m", "grpc://", "http://a:port/m", "http://a/m/n",
+    "http://a/m:predict", "http://a/m?x=1", "http://me:secret@a/m", "grpc://a:99999"])
+def test_what_is_no_url_of_a_model_is_refused(url):
+  with pytest.raises(UsageError, match="wanted grpc://HOST"):
+    Client(url)
+
+
+def test_certificates_are_for_tls_and_must_be_some(tmp_path):
+  (tmp_path / "ca.pem").write_text("nothing")
+  with pytest.raises(UsageError, match="go with grpcs and https"):
+    Client("http://a", ca=str(tmp_path / "ca.pem"))
+  for ca in ("ca.pem", "missing.pem"):
+    with pytest.raises(UsageError, match=ca):
+      Client("https://a", ca=str(tmp_path / ca))
+  with pytest.raises(UsageError, match="missing.pem"):
+    Client("grpcs://a", ca=str(tmp_path / "missing.pem"))

@@ -1,0 +1,117 @@
+"""What nobody here wrote loads the exports, or asks our server, and codes the same."""
+
+import glob
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.saved_model import loader_impl
+
+from tests import exports, serving
+from tests.conftest import make_image
+from tfc_models.codecs import loading
+from tfc_models.export import transport
+from tfc_models.serving import ModelConfig
+from tfc_models.serving.remote_codec import RemoteCodec
+
+# Shares exports with the tests of the client.
+pytestmark = pytest.mark.xdist_group("client")
+
+
+@pytest.fixture(scope="module")
+def codec(exported):
+  return loading.load(str(exported / "tfcm_base.npz"))
+
+
+@pytest.fixture(scope="module")
+def remote(exported):
+  """The range coder of a client of the split export."""
+  signatures = tf.saved_model.load(str(exported / "split" / "1")).signatures
+  answer = signatures["codec"](tf.constant([""]))
+  return RemoteCodec(json.loads(answer["info_bytes"].numpy()[0]),
+                     answer["tables_bytes"].numpy()[0])
+
+
+def _names(path, signature):
+  """Returns the names of tensors of a signature, as of `c_api.py`."""
+  (graph,) = loader_impl.parse_saved_model(path).meta_graphs
+  definition = graph.signature_def[signature]
+  return json.dumps({
+      side: {name: info.name for name, info in getattr(definition, side).items()}
+      for side in ("inputs", "outputs")})
+
+
+def _run_in_c(path, signature, tmp_path, inputs, *libraries):
+  """Returns the outputs of a signature, or what the runtime complains of."""
+  folder = os.path.dirname(tf.__file__)
+  if not os.path.exists(os.path.join(folder, "libtensorflow_cc.so.2")):
+    pytest.skip("this wheel of TensorFlow comes without libtensorflow_cc")
+  np.savez(tmp_path / "in.npz", **inputs)
+  done = subprocess.run(
+      [sys.executable, os.path.join(os.path.dirname(__file__), "c_api.py"), folder,
+       path, _names(path, signature), tmp_path / "in.npz", tmp_path / "out.npz",
+       *libraries], capture_output=True, text=True)
+  if done.returncode:
+    return done.stderr
+  with np.load(tmp_path / "out.npz") as outputs:
+    return dict(outputs)
+
+
+def _stream(remote, symbols, indexes, image):
+  """Returns the file of what networks made of an image, arrays."""
+  return remote.write({
+      "shape": np.int32([image.shape]),
+      "z_symbols_bytes": [transport.pack_symbols(symbols[0][0]).numpy()],
+      "y_symbols_bytes": [transport.pack_symbols(symbols[1][0]).numpy()],
+      "y_indexes_bytes": [transport.pack_indexes(indexes[0]).numpy()]})
+
+
+def test_tensorflow_in_c_runs_a_split_export(exported, codec, remote, tmp_path):
+  image = make_image(65, 127)
+  found = _run_in_c(str(exported / "split" / "1"), "encode_tensors", tmp_path,
+                    {"image": image[None]})
+  assert isinstance(found, dict), found
+  assert _stream(remote, (found["z_symbols"], found["y_symbols"]),
+                 found["y_indexes"], image) == codec.encode(image)
+
+
+def test_tensorflow_in_c_runs_a_full_export_once_it_knows_the_range_coder(
+    exported, codec, tmp_path):
+  image = make_image(65, 127)
+  ask = (str(exported / "full" / "1"), "encode_tensors", tmp_path,
+         {"image": image[None]})
+  assert "Op type not registered" in _run_in_c(*ask)
+  import tensorflow_compression
+  (library,) = glob.glob(os.path.join(
+      os.path.dirname(tensorflow_compression.__file__), "**",
+      "libtensorflow_compression.so"), recursive=True)
+  found = _run_in_c(*ask, library)
+  assert isinstance(found, dict), found
+  assert found["bitstream_bytes"].tobytes() == codec.encode(image)
+
+
+_OVMS = """
+import sys
+sys.modules["tensorflow"] = sys.modules["tfc_models"] = None
+import ovmsclient
+client = ovmsclient.make_grpc_client(sys.argv[1])
+assert client.get_model_status("full")[1]["state"] == "AVAILABLE"
+metadata = client.get_model_metadata("full")
+assert list(metadata["inputs"]) == ["image_bytes"], metadata
+found = client.predict({"image_bytes": [open("a.png", "rb").read()]}, "full")
+open("a.tfcm", "wb").write(found[0])
+"""
+
+
+def test_the_client_of_another_server_asks_ours(exported, codec, tmp_path):
+  pytest.importorskip("ovmsclient", reason="ovmsclient is not installed")
+  (tmp_path / "a.png").write_bytes(exports.png(make_image(65, 127)))
+  with serving.serving(ModelConfig("full", str(exported / "full"))) as asking:
+    subprocess.run(
+        [sys.executable, "-c", _OVMS, f"127.0.0.1:{asking.server.port}"], check=True,
+        cwd=tmp_path)
+  assert (tmp_path / "a.tfcm").read_bytes() == codec.encode(make_image(65, 127))

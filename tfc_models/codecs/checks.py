@@ -1,0 +1,42 @@
+"""What decoders accept, by the header alone and without TensorFlow."""
+
+from tfc_models.errors import TooLargeError, WrongWeightsError
+
+# What decoders accept unless told otherwise: a few bytes may claim a picture that
+# takes minutes and all memory. A file of iterations takes as long as so many
+# pictures; the first four are free.
+MAX_PIXELS = 2**25
+_FREE_ITERATIONS = 4
+
+
+def check_pixels(header, iterations, max_pixels):
+  """Raises TooLargeError if an image is more work than a limit allows.
+
+  Args:
+    header: `bitstream.Header`.
+    iterations: of its file.
+    max_pixels: of an image that is decoded once.
+  """
+  times = max(1, iterations / _FREE_ITERATIONS)
+  if header.height * header.width * times > max_pixels:
+    more = "" if times == 1 else f" in {iterations} iterations"
+    raise TooLargeError(
+        f"an image of {header.width}x{header.height}{more} is beyond the limit "
+        f"of {max_pixels} pixels", argument="max_pixels")
+
+
+def check_weights(header, model, fingerprint):
+  """Raises WrongWeightsError unless a header names these weights.
+
+  Args:
+    header: `bitstream.Header`.
+    model: registered name.
+    fingerprint: 4 bytes.
+  """
+  if not fingerprint.startswith(header.fingerprint):
+    raise WrongWeightsError(
+        f"the stream was made with weights {header.fingerprint.hex()}, "
+        f"these are {fingerprint.hex()}")
+  if header.model not in (model, ""):
+    raise WrongWeightsError(
+        f"the stream names the model {header.model}, its weights are of {model}")
