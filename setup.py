@@ -35,6 +35,7 @@ _SERVE = [
 ]
 # Later onnx needs a newer ml_dtypes than TensorFlow 2.14 allows.
 _ONNX = ["onnx<1.18", "tf2onnx"]
+_TRITON = ["nvidia-pytriton"]
 
 setup(
     name="tfc_models",
@@ -70,10 +71,15 @@ setup(
         "evaluate": _EVALUATE,
         "onnx": _ONNX,
         "serve": _SERVE,
+        # NVIDIA's Triton in front of the same core.
+        "triton": _TRITON,
         "test": [
             *_EVALUATE,
             *_ONNX,
             *_SERVE,
+            *_TRITON,
+            # A client of another server.
+            "ovmsclient",
             # Runs exports for ONNX.
             "onnxruntime",
             "hypothesis",

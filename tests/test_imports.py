@@ -38,7 +38,7 @@ RANKS = {
     "tfc_models.bundles": 8,
     "tfc_models.evaluation": 8,
     "tfc_models.export": 8,
-    "tfc_models.serving": 8,
+    "tfc_models.serving": 9,
     "tfc_models.inspection": 9,
     "tfc_models.zoo": 10,
     "tfc_models.cli": 11,

@@ -1,5 +1,7 @@
 """What nobody here wrote loads the exports, or asks our server, and codes the same."""
 
+import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -14,8 +16,9 @@ from tensorflow.python.saved_model import loader_impl
 from tests import exports, serving
 from tests.conftest import make_image
 from tfc_models.codecs import loading
+from tfc_models.datasets.files import read_image
 from tfc_models.export import transport
-from tfc_models.serving import ModelConfig
+from tfc_models.serving import ModelConfig, Options, SavedModel, TritonServer
 from tfc_models.serving.remote_codec import RemoteCodec
 
 # Shares exports with the tests of the client.
@@ -115,3 +118,48 @@ def test_the_client_of_another_server_asks_ours(exported, codec, tmp_path):
         [sys.executable, "-c", _OVMS, f"127.0.0.1:{asking.server.port}"], check=True,
         cwd=tmp_path)
   assert (tmp_path / "a.tfcm").read_bytes() == codec.encode(make_image(65, 127))
+
+
+@pytest.fixture
+def triton(exported):
+  pytest.importorskip("pytriton", reason="nvidia-pytriton is not installed")
+  options = Options(port=0, rest_api_port=0, max_concurrency=2, shutdown_grace_seconds=5)
+  server = TritonServer(
+      options, [ModelConfig("full", str(exported / "full"))], SavedModel)
+  server.start()
+  yield server
+  assert server.stop()
+
+
+def _ask_triton(module, port, model, name, values, output):
+  """Returns an output of a request of byte strings, and the errors, lists."""
+  array = np.array(values, object)[:, None]
+  tensor = module.InferInput(name, array.shape, "BYTES")
+  tensor.set_data_from_numpy(array)
+  client = module.InferenceServerClient(f"127.0.0.1:{port}")
+  with contextlib.closing(client):
+    answer = client.infer(model, [tensor])
+  return [answer.as_numpy(key)[:, 0].tolist() for key in (output, "error")]
+
+
+def test_triton_serves_streams_and_images(triton, codec):
+  import tritonclient.grpc
+  import tritonclient.http
+  images = [make_image(40, 50, seed=seed) for seed in range(4)]
+  streams = [codec.encode(image) for image in images]
+  files = [exports.png(image) for image in images]
+  for module, port in ((tritonclient.grpc, triton.port),
+                       (tritonclient.http, triton.rest_port)):
+    assert _ask_triton(module, port, "full.encode", "image_bytes", files[:2],
+                       "bitstream_bytes") == [streams[:2], [b"", b""]]
+    (back,), _ = _ask_triton(module, port, "full.decode", "bitstream_bytes",
+                             streams[:1], "image_bytes")
+    assert np.abs(np.int32(read_image(back)) - codec.decode(streams[0])).max() <= 1
+  # At once, one of them no image: the others are answered.
+  with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    answers = list(pool.map(lambda file: _ask_triton(
+        tritonclient.grpc, triton.port, "full.encode", "image_bytes", [file],
+        "bitstream_bytes"), [*files[:3], b"no image"]))
+  assert answers[:3] == [[[stream], [b""]] for stream in streams[:3]]
+  assert answers[3][0] == [b""]
+  assert answers[3][1] == [b"INVALID_ARGUMENT: the image is neither PNG nor JPEG"]

@@ -44,6 +44,7 @@ HINTS = {
     "limit_mib": "--bundle_mib sets the limit",
     "max_pixels": "--max_pixels raises it",
     "model_path": "--model_path or TFCM_MODEL_PATH names their folder",
+    "name": "--name gives it another",
     "overwrite": "--overwrite replaces it",
     "timeout": "--timeout sets the limit",
 }

@@ -29,6 +29,9 @@ def add_arguments(parser):
   _add(models, "--saved_model_tags", default="serve", help="of the graph, a,b")
 
   ends = parser.add_argument_group("addresses")
+  _add(ends, "--engine", choices=("tfcm", "triton"), default="tfcm",
+       help="who listens: this server with TensorFlow Serving's API, or NVIDIA's "
+       "Triton, with signature S of model M as model M.S (default tfcm)")
   _add(ends, "--host", default="127.0.0.1",
        help="to listen on (default 127.0.0.1; 0.0.0.0: everywhere)")
   _add(ends, "--port", type=int, default=8500,
@@ -88,14 +91,15 @@ def _boolean(text):
 
 def run(arguments):
   _require_extras()
-  from tfc_models.serving import SavedModel, Server
+  from tfc_models import serving
   configs = _configs(arguments)
   load = functools.partial(
-      SavedModel, tags=arguments.saved_model_tags.split(","),
+      serving.SavedModel, tags=arguments.saved_model_tags.split(","),
       intra_op_threads=arguments.tensorflow_intra_op_parallelism,
       inter_op_threads=arguments.tensorflow_inter_op_parallelism,
       use_warmup=arguments.enable_model_warmup)
-  server = Server(_options(arguments), configs, load)
+  engine = serving.TritonServer if arguments.engine == "triton" else serving.Server
+  server = engine(_options(arguments), configs, load)
   with _signals() as stop:
     server.start()
     print(f"gRPC: {_address(arguments.host, server.port)}  "

@@ -19,4 +19,5 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "SavedModel": "tfc_models.serving.saved_model",
     "Server": "tfc_models.serving.server",
     "ServingError": "tfc_models.serving.status",
+    "TritonServer": "tfc_models.serving.triton_server",
 })

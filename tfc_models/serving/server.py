@@ -33,12 +33,13 @@ class Server:
     options: `Options`.
     configs: list of `ModelConfig`.
     load: path to a loaded model, see `SavedModel`.
+    batches: whether the core batches where the options say so; else a front end does.
 
   Attributes:
     port, rest_port: that are listened on, None if not.
   """
 
-  def __init__(self, options, configs, load):
+  def __init__(self, options, configs, load, batches=True):
     self._options = options
     self._configs = configs
     self.metrics = Metrics(lambda: self.manager.names(), lambda: self.core.gate.inside)
@@ -47,7 +48,7 @@ class Server:
     self.core = core.Core(
         self.manager, self.metrics, max_concurrency=options.max_concurrency,
         max_queued=options.max_queued, max_pixels=options.max_pixels,
-        batching_parameters=options.batching_parameters)
+        batching_parameters=options.batching_parameters if batches else None)
     self._watcher = Watcher(
         self.manager, options.file_system_poll_wait_seconds,
         options.model_config_file, options.model_config_file_poll_wait_seconds)
@@ -67,8 +68,7 @@ class Server:
       for name in self.manager.apply(self._configs):
         logging.warning("%s: no version is available yet", name)
       self._watcher.start()
-      self._start_grpc()
-      self._start_rest()
+      self._listen_to_all()
     except BaseException:
       self.stop()
       raise
@@ -95,6 +95,11 @@ class Server:
     if not done:
       logging.warning("%d requests were not finished", self.core.gate.inside)
     return done
+
+  def _listen_to_all(self):
+    """Starts the front ends, and sets their ports."""
+    self._start_grpc()
+    self._start_rest()
 
   def _start_grpc(self):
     options = self._options
