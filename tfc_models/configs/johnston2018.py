@@ -3,6 +3,9 @@
 As with toderici2017 the codec is trained first, then, with -coded, its entropy
 coder. A codec of that paper is a good start: its 1x1 convolutions of states become
 the middles of those here.
+
+Departs, in narrow: as narrow of toderici2017, whose cells it has, residual GRUs, not GRUs.
+The loss is not weighed by lost structure. In narrow-paper neither.
 """
 
 from tfc_models.configs import common

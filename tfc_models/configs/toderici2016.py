@@ -2,6 +2,10 @@
 
   tfcm train --config=toderici2016:conv-lstm --config.data.train=PHOTOS \\
       --train_dir=DIR
+
+Departs, with -narrow: LSTMs add up what iterations predict of the residual times 3, in
+the paper each predicts the whole patch; the loss is the mean over iterations of the
+logarithm of their squared error, the paper's of that itself. With -narrow-paper neither.
 """
 
 from tfc_models.configs import common

@@ -6,6 +6,11 @@ First the codec, then its entropy coder, on patches that show it more context:
       --train_dir=CODEC
   tfcm train --config=toderici2017:narrow-coded --config.data.train=PHOTOS \\
       --config.train.init=CODEC --train_dir=DIR
+
+Departs, in narrow: iterations add up what they predict of the residual times 3, in the
+paper each predicts the whole image, or the residual times 1 or a gain; the loss is the
+mean over iterations of the logarithm of their squared error, the paper's of their
+absolute error. In narrow-paper neither.
 """
 
 from tfc_models.configs import common
