@@ -10,12 +10,17 @@ from tfc_models.datasets.files import image_bytes
 from tfc_models.modeling import weights
 
 
+def tiny_model(recipe):
+  """Returns the tiny variant of a recipe, with variables."""
+  config = configs.get(f"{recipe}:tiny")
+  model = registry.create(config.model.name, **config.model.arguments)
+  return model.build_variables()
+
+
 def tiny(recipe, folder):
   """Returns the path of weights of the tiny variant of a recipe."""
-  config = configs.get(f"{recipe}:tiny")
-  model = registry.create(config.model.name, **config.model.arguments.to_dict())
   path = os.path.join(folder, f"{recipe}.npz")
-  weights.save(model.build_variables(), path)
+  weights.save(tiny_model(recipe), path)
   return path
 
 
