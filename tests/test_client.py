@@ -278,6 +278,12 @@ _INFO = {"outputs": [_b64(json.dumps(
 _STREAM = {"outputs": [_b64(b"stream")]}
 
 
+def _split_info(model, tables):
+  info = {"flavor": "split", "fingerprint": "", "model": model, "arguments": {}}
+  return {"outputs": {"info_bytes": [_b64(json.dumps(info).encode())],
+                      "tables_bytes": [_b64(tables)]}}
+
+
 @pytest.fixture
 def quick(monkeypatch):
   monkeypatch.setattr("tfc_models.serving.retrying._FIRST_PAUSE", 0.01)
@@ -304,10 +310,9 @@ def test_attempts_are_counted(quick):
     ({}, "no sense"), ([], "no sense"),
     ({"outputs": [{"b64": "?"}]}, "no sense"), ({"outputs": [[1]]}, "lacks info"),
     ({"outputs": [_b64(b'{"flavor": "onnx", "fingerprint": ""}')]}, "no export"),
-    ({"outputs": {"info_bytes": [_b64(json.dumps({
-        "flavor": "split", "fingerprint": "", "model": "none",
-        "arguments": {}}).encode())], "tables_bytes": [_b64(b"")]}},
-     "cannot code"),
+    (_split_info("none", b""), "cannot code"),
+    (_split_info("bls2017", b""), "cannot code"),
+    (_split_info("toderici2016", b""), "cannot code"),
 ])
 def test_what_would_fail_again_is_not_tried_again(quick, answer, reason):
   with _scripted(answer, _INFO) as server:

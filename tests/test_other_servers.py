@@ -17,6 +17,7 @@ from tests import exports, serving
 from tests.conftest import make_image
 from tfc_models.codecs import loading
 from tfc_models.datasets.files import read_image
+from tfc_models.errors import UsageError
 from tfc_models.export import transport
 from tfc_models.serving import ModelConfig, Options, SavedModel, TritonServer
 from tfc_models.serving.remote_codec import RemoteCodec
@@ -150,8 +151,9 @@ def test_triton_serves_streams_and_images(triton, codec):
   files = [exports.png(image) for image in images]
   for module, port in ((tritonclient.grpc, triton.port),
                        (tritonclient.http, triton.rest_port)):
-    assert _ask_triton(module, port, "full.encode", "image_bytes", files[:2],
-                       "bitstream_bytes") == [streams[:2], [b"", b""]]
+    for model in ("full", "full.encode"):
+      assert _ask_triton(module, port, model, "image_bytes", files[:2],
+                         "bitstream_bytes") == [streams[:2], [b"", b""]]
     (back,), _ = _ask_triton(module, port, "full.decode", "bitstream_bytes",
                              streams[:1], "image_bytes")
     assert np.abs(np.int32(read_image(back)) - codec.decode(streams[0])).max() <= 1
@@ -163,3 +165,12 @@ def test_triton_serves_streams_and_images(triton, codec):
   assert answers[:3] == [[[stream], [b""]] for stream in streams[:3]]
   assert answers[3][0] == [b""]
   assert answers[3][1] == [b"INVALID_ARGUMENT: the image is neither PNG nor JPEG"]
+
+
+def test_triton_refuses_what_it_does_not_offer(monkeypatch):
+  monkeypatch.setitem(sys.modules, "pytriton", None)
+  with pytest.raises(UsageError, match="pip install 'tfc_models.triton.'"):
+    TritonServer(Options(), [], SavedModel)
+  monkeypatch.setitem(sys.modules, "pytriton", object())
+  with pytest.raises(UsageError, match="grpc_socket_path is not offered"):
+    TritonServer(Options(grpc_socket_path="x"), [], SavedModel)

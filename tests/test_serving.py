@@ -398,3 +398,4 @@ def test_messages_of_tensorflow_become_one_printable_line():
   assert status.one_line(many) == "(0) INVALID_ARGUMENT: bad ? ?[3m"
   assert status.one_line("Graph execution error:\n\nno [[{{node a}}]]") == "no"
   assert len(status.one_line("x" * 10**6)) == 400
+  assert status.one_line("assertion failed: [no [PNG]] [[{{node a}}]]") == "no [PNG]"

@@ -1,6 +1,7 @@
 """The range coder of the split flavour, whose networks run at a server."""
 
 import io
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -38,13 +39,15 @@ class RemoteCodec:
               arrays[f"{leaf.name}/{part}"].astype(np.int32)
               for part in ("cdf", "cdf_offset")))
           leaf.tables.check()
-      self._names = [leaf.name for leaf in self._leaves]
       self._decoders = list(info["decoders"])
       self._sizes = list(zip(
-          info["depths"], [0, *info["evidence_depths"]], info["factors"], strict=True))
-      if info["latents"] != self._names or len(self._sizes) != len(self._names):
+          info["depths"], [0, *info["evidence_depths"]], info["factors"]))
+      if info["latents"] != [leaf.name for leaf in self._leaves] or (
+          len(self._sizes) != len(self._leaves)
+          or len(self._decoders) != len(self._leaves) - 1):
         raise ValueError("other latents")
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, EOFError,
+            zipfile.BadZipFile) as error:
       raise UsageError(
           "the server describes a model that this version cannot code: "
           f"{type(error).__name__}: {error}") from None

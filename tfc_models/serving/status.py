@@ -1,5 +1,7 @@
 """What went wrong, as gRPC and HTTP call it."""
 
+import re
+
 from absl import logging
 
 from tfc_models.errors import TfcmError
@@ -34,6 +36,8 @@ _NAMES = {number: name for name, number in NUMBERS.items()}
 
 # Beyond it, messages of TensorFlow tell what only its authors understand.
 _MAX_MESSAGE = 400
+# What TensorFlow puts around the text of a check in a graph.
+_ASSERTION = re.compile(r"assertion failed: \[(.*)\]$")
 
 
 class ServingError(TfcmError):
@@ -86,6 +90,6 @@ def one_line(text):
   line = lines[0] if lines else "no reason given"
   if "root error(s) found" in line and len(lines) > 1:
     line = lines[1]  # "(0) INVALID_ARGUMENT: what is wrong"
-  line = line.split(" [[{{", 1)[0]
+  line = _ASSERTION.sub(r"\1", line.split(" [[{{", 1)[0].strip())
   line = "".join(char if char.isprintable() else "?" for char in line)
   return line if len(line) <= _MAX_MESSAGE else line[:_MAX_MESSAGE - 3] + "..."

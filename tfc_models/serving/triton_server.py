@@ -1,6 +1,7 @@
 """The same core behind NVIDIA's Triton: its HTTP v2 and gRPC, its dynamic batcher.
 
-Triton knows models without signatures: signature S of model M is Triton's model M.S.
+Triton knows models without signatures: signature S of model M is Triton's model M.S,
+and the default one M itself.
 Tensors have the batch as their first axis; a vector of byte strings is (B, 1) there.
 """
 
@@ -18,6 +19,7 @@ import tensorflow as tf
 from tfc_models.errors import UsageError
 from tfc_models.serving import core
 from tfc_models.serving.batching import Parameters
+from tfc_models.serving.saved_model import DEFAULT_SIGNATURE
 from tfc_models.serving.server import Server
 from tfc_models.serving.signatures import dtype_of
 from tfc_models.serving.status import ServingError
@@ -102,12 +104,14 @@ class TritonServer(Server):
       inputs, outputs = (
           [Tensor(name=key, dtype=dtype, shape=shape)
            for key, (dtype, shape) in side.items()] for side in sides)
+      full_name = (
+          name if signature == DEFAULT_SIGNATURE else f"{name}.{signature}")
       try:
         triton.bind(
-            f"{name}.{signature}", self._answering(name, signature, sides[1]), inputs,
+            full_name, self._answering(name, signature, sides[1]), inputs,
             [*outputs, Tensor(name=ERROR, dtype=bytes, shape=(1,))], config=config)
       except PyTritonValidationError as error:
-        raise UsageError(f"{name}.{signature}: {error}") from None
+        raise UsageError(f"{full_name}: {error}") from None
 
   def _answering(self, name, signature, outputs):
     """Returns what Triton calls with the requests of a batch."""
