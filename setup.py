@@ -82,6 +82,7 @@ setup(
             "ovmsclient",
             # Runs exports for ONNX.
             "onnxruntime",
+            "openvino",
             "hypothesis",
             # Runs training bundles; the last one that goes with numpy<2.
             "jax==0.4.30",

@@ -5,6 +5,7 @@ import functools
 import http.client
 import json
 import shutil
+import subprocess
 
 import grpc
 import numpy as np
@@ -69,6 +70,16 @@ def put(source, base, number):
   temporary = base / f".{number}"
   shutil.copytree(source, temporary)
   temporary.rename(base / str(number))
+
+
+def certificate(folder):
+  """Returns paths of a key and of a certificate for localhost that it signed itself."""
+  subprocess.run(
+      ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+       "-keyout", folder / "key.pem", "-out", folder / "cert.pem",
+       "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+      check=True, capture_output=True)
+  return folder / "key.pem", folder / "cert.pem"
 
 
 class Client:

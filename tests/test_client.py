@@ -27,7 +27,7 @@ from tfc_models.errors import (
     UsageError,
     WrongWeightsError,
 )
-from tfc_models.serving import Client, ModelConfig, address
+from tfc_models.serving import Client, ModelConfig, address, tls
 
 pytestmark = pytest.mark.xdist_group("client")
 MODELS = exports.NAMES
@@ -347,6 +347,22 @@ def test_a_client_waits_for_a_server_that_starts(exported, codecs, scheme):
     with serving.serving(config, **{ports[scheme]: port}):
       thread.join()
   assert found == [codecs["one-latent"].encode(image)]
+
+
+def test_servers_are_known_by_their_certificates(
+    exported, codecs, tmp_path, quick):
+  key, certificate = serving.certificate(tmp_path)
+  config = ModelConfig("model", str(exported / "one-latent"))
+  image = make_image(40, 50)
+  with serving.serving(config, tls=tls.read_pair(key, certificate)) as asking:
+    for scheme, port in (("grpcs", asking.server.port),
+                         ("https", asking.server.rest_port)):
+      url = f"{scheme}://localhost:{port}/model"
+      with Client(url, ca=str(certificate)) as client:
+        assert client.compress(image) == codecs["one-latent"].encode(image)
+      with Client(url, retries=0) as client:
+        with pytest.raises(UsageError, match="(?i)certificate|handshake|connect"):
+          client.compress(image)
 
 
 def test_nobody_there_is_told_in_a_line(quick):

@@ -237,31 +237,68 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(
   assert not os.listdir(tmp_path)
 
 
-def test_runtimes_without_tensorflow_find_the_same_integers(base):
-  onnxruntime = pytest.importorskip("onnxruntime")
+@pytest.fixture(scope="module")
+def networks(base):
+  """Weights of a hyperprior, a picture, and the integers that the library makes of it."""
   path = exports.tiny("bmshj2018_hyperprior", base)
   codec = loading.load(path)
   image = make_image(128, 192)
   coded, _ = codec.model.latent_codec.symbols(
       codec.model.analyze(codec.model.to_batch(image)))
-  expected = {"z_symbols": coded[0].symbols, "y_symbols": coded[1].symbols,
-              "y_indexes": coded[1].evidence}
-  onnx, _ = export(path, None, base, "onnx", name="onnx")
+  return path, image, {
+      "z_symbols": coded[0].symbols, "y_symbols": coded[1].symbols,
+      "y_indexes": coded[1].evidence}
+
+
+@pytest.fixture(scope="module")
+def onnx(networks, base):
+  pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
+  return export(networks[0], None, base, "onnx", name="onnx")[0]
+
+
+def _equal(found, expected):
+  for name, values in expected.items():
+    np.testing.assert_array_equal(found[name], values)
+
+
+def test_onnxruntime_finds_the_integers_of_the_library(networks, onnx):
+  onnxruntime = pytest.importorskip(
+      "onnxruntime", reason="onnxruntime is not installed")
+  _, image, expected = networks
   session = onnxruntime.InferenceSession(os.path.join(onnx, "encode.onnx"))
   names = [output.name for output in session.get_outputs()]
-  found = dict(zip(names, session.run(None, {"image": image[None]})))
-  lite, _ = export(path, None, base, "tflite", name="tflite")
-  runner = tf.lite.Interpreter(
-      os.path.join(lite, "model.tflite")).get_signature_runner("encode")
-  for integers in (found, runner(image=image[None])):
-    for name, values in expected.items():
-      np.testing.assert_array_equal(integers[name], values)
+  _equal(dict(zip(names, session.run(None, {"image": image[None]}))), expected)
   session = onnxruntime.InferenceSession(os.path.join(onnx, "hyper_decode.onnx"))
   (indexes,) = session.run(None, {
-      "shape": np.int32([*image.shape]), "z_symbols": found["z_symbols"]})
+      "shape": np.int32([*image.shape]), "z_symbols": expected["z_symbols"].numpy()})
   np.testing.assert_array_equal(indexes, expected["y_indexes"])
   with np.load(os.path.join(onnx, "tables.npz")) as tables:
     assert sorted(tables) == ["y/cdf", "y/cdf_offset", "z/cdf", "z/cdf_offset"]
+
+
+def test_openvino_finds_the_integers_of_the_library(networks, onnx):
+  openvino = pytest.importorskip("openvino", reason="openvino is not installed")
+  _, image, expected = networks
+  core = openvino.Core()
+
+  def run(name, inputs):
+    # Half precision, where a processor has it, finds other integers.
+    model = core.compile_model(
+        os.path.join(onnx, name), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return model(inputs)
+
+  _equal(run("encode.onnx", {"image": image[None]}), expected)
+  found = run("hyper_decode.onnx", {
+      "shape": np.int32([*image.shape]), "z_symbols": expected["z_symbols"].numpy()})
+  np.testing.assert_array_equal(found["y_indexes"], expected["y_indexes"])
+
+
+def test_tflite_finds_the_integers_of_the_library(networks, base):
+  path, image, expected = networks
+  lite, _ = export(path, None, base, "tflite", name="tflite")
+  runner = tf.lite.Interpreter(
+      os.path.join(lite, "model.tflite")).get_signature_runner("encode")
+  _equal(runner(image=image[None]), expected)
 
 
 # The parts.

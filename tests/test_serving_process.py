@@ -33,13 +33,7 @@ def base(toys, tmp_path):
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
   """Paths of a key and of a certificate for localhost that it signed itself."""
-  folder = tmp_path_factory.mktemp("tls")
-  subprocess.run(
-      ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-       "-keyout", folder / "key.pem", "-out", folder / "cert.pem",
-       "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-      check=True, capture_output=True)
-  return folder / "key.pem", folder / "cert.pem"
+  return serving.certificate(tmp_path_factory.mktemp("tls"))
 
 
 class Traffic:
