@@ -67,3 +67,13 @@ def exported(tmp_path_factory):
   folder = tmp_path_factory.mktemp("exported")
   exports.export_all(folder)
   return folder
+
+
+@pytest.fixture(scope="session")
+def server(exported):
+  """A model server of `exported`."""
+  from tests import exports, serving
+  from tfc_models.serving import ModelConfig
+  configs = [ModelConfig(name, str(exported / name)) for name in exports.NAMES]
+  with serving.serving(*configs) as client:
+    yield client.server

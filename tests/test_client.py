@@ -1,6 +1,7 @@
 """Clients of a model server get the bytes of `tfcm compress`, whatever fails between."""
 
 import base64
+import concurrent.futures
 import contextlib
 import http.server
 import io
@@ -38,13 +39,6 @@ def codecs(exported):
   base = loading.load(str(exported / "tfcm_base.npz"))
   one = loading.load(str(exported / "bmshj2018_factorized.npz"))
   return {"full": base, "split": base, "one-latent": one}
-
-
-@pytest.fixture(scope="module")
-def server(exported):
-  configs = [ModelConfig(name, str(exported / name)) for name in MODELS]
-  with serving.serving(*configs) as client:
-    yield client.server
 
 
 def _url(server, scheme, name=""):
@@ -149,22 +143,25 @@ def test_what_is_not_served_is_told_in_a_line(server, toys, tmp_path):
         client.compress(make_image(8, 8))
 
 
-@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_a_client_goes_on_when_another_version_takes_over(
-    exported, codecs, tmp_path, scheme):
+    exported, codecs, tmp_path):
   """Of the split flavour, whose tables it has from before."""
   image = make_image(40, 50)
   serving.put(exported / "split" / "1", tmp_path, 1)
   with serving.serving(ModelConfig("model", str(tmp_path))) as asking:
-    with Client(_url(asking.server, scheme, "model")) as client:
-      assert client.compress(image) == codecs["split"].encode(image)
+    urls = [_url(asking.server, scheme, "model") for scheme in ("grpc", "http")]
+    with Client(urls[0]) as one, Client(urls[1]) as two:
+      for client in (one, two):
+        assert client.compress(image) == codecs["split"].encode(image)
       serving.put(exported / "one-latent" / "1", tmp_path, 2)
-      end = time.monotonic() + 20
-      while client.compress(image) == codecs["split"].encode(image):
+      expected, end = codecs["one-latent"].encode(image), time.monotonic() + 20
+      while one.compress(image) != expected:
         assert time.monotonic() < end
-      stream = client.compress(image)
-      assert stream == codecs["one-latent"].encode(image)
-      assert client.decompress(stream).shape == image.shape
+      assert two.decompress(expected).shape == image.shape
+      assert two.compress(image) == expected
+      # The other way too: a file that was made before.
+      with pytest.raises(WrongWeightsError):
+        one.decompress(codecs["split"].encode(image))
 
 
 # The command line.
@@ -332,21 +329,24 @@ def test_nothing_is_tried_after_the_deadline():
     assert raised.value.argument == "timeout"
 
 
-@pytest.mark.parametrize("scheme", ["grpc", "http"])
-def test_a_client_waits_for_a_server_that_starts(exported, codecs, scheme):
-  with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-  image, found = make_image(40, 50), []
-  config = ModelConfig("one-latent", str(exported / "one-latent"))
-  with Client(f"{scheme}://127.0.0.1:{port}/one-latent", retries=20) as client:
-    thread = threading.Thread(target=lambda: found.append(client.compress(image)))
-    thread.start()
+def test_a_client_waits_for_a_server_that_starts(exported, codecs):
+  image = make_image(40, 50)
+  with contextlib.ExitStack() as stack:
+    sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
+    for free in sockets:
+      free.bind(("127.0.0.1", 0))
+    ports = [free.getsockname()[1] for free in sockets]
+  with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    def ask(scheme, port):
+      with Client(f"{scheme}://127.0.0.1:{port}/model", retries=20) as client:
+        return client.compress(image)
+
+    futures = [pool.submit(ask, *one) for one in zip(("grpc", "http"), ports)]
     time.sleep(0.2)
-    ports = {"grpc": "port", "http": "rest_api_port"}
-    with serving.serving(config, **{ports[scheme]: port}):
-      thread.join()
-  assert found == [codecs["one-latent"].encode(image)]
+    config = ModelConfig("model", str(exported / "one-latent"))
+    with serving.serving(config, port=ports[0], rest_api_port=ports[1]):
+      for future in futures:
+        assert future.result() == codecs["one-latent"].encode(image)
 
 
 def test_servers_are_known_by_their_certificates(

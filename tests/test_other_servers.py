@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.saved_model import loader_impl
 
-from tests import exports, serving
+from tests import exports
 from tests.conftest import make_image
 from tfc_models.codecs import loading
 from tfc_models.datasets.files import read_image
@@ -111,13 +111,11 @@ open("a.tfcm", "wb").write(found[0])
 """
 
 
-def test_the_client_of_another_server_asks_ours(exported, codec, tmp_path):
+def test_the_client_of_another_server_asks_ours(server, codec, tmp_path):
   pytest.importorskip("ovmsclient", reason="ovmsclient is not installed")
   (tmp_path / "a.png").write_bytes(exports.png(make_image(65, 127)))
-  with serving.serving(ModelConfig("full", str(exported / "full"))) as asking:
-    subprocess.run(
-        [sys.executable, "-c", _OVMS, f"127.0.0.1:{asking.server.port}"], check=True,
-        cwd=tmp_path)
+  subprocess.run([sys.executable, "-c", _OVMS, f"127.0.0.1:{server.port}"], check=True,
+                 cwd=tmp_path)
   assert (tmp_path / "a.tfcm").read_bytes() == codec.encode(make_image(65, 127))
 
 

@@ -6,7 +6,12 @@ from tfc_models import bitstream
 from tfc_models.codecs.base import check_image
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels, check_weights
 from tfc_models.datasets.files import image_bytes, read_image
-from tfc_models.errors import BitstreamError, ImageError, UsageError
+from tfc_models.errors import (
+    BitstreamError,
+    ImageError,
+    UsageError,
+    WrongWeightsError,
+)
 from tfc_models.serving import address, channels
 from tfc_models.serving.asking import Call, Served, sole
 from tfc_models.serving.status import ServingError
@@ -117,14 +122,15 @@ class Client:
     self.close()
 
   def _work(self, work, error_type=UsageError):
-    """Returns what a function of (signature, inputs, sole), `Served` gives.
+    """Returns what work on one image gives.
 
     All its requests go to the version that was asked first, since tables of one do
-    not go with symbols of another; where that is gone, all go to the next.
+    not go with symbols of another. Where that is gone, or has other weights than a
+    file, they go to the one that is the latest now.
 
     Args:
-      work: function of a function of (signature, inputs, sole) to outputs, and of
-        `Served`.
+      work: function of `predict`, which takes signature, inputs and sole as `Call`
+        does and gives outputs, and of `Served`.
       error_type: of what the server says against the image or the file.
     """
     call = Call(self._channel, self._timeout, self._retries)
@@ -138,6 +144,9 @@ class Client:
       except ServingError as error:
         if is_last or error.code != "NOT_FOUND" or served.version is None:
           raise self._told(error, error_type) from None
+      except WrongWeightsError:
+        if is_last:
+          raise
       served = self._latest(call, gone=served)
 
   def _latest(self, call, gone=None):
