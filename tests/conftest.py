@@ -48,3 +48,13 @@ def photos(tmp_path_factory):
   for i in range(5):
     Image.fromarray(make_image(80 + i, 90, seed=i)).save(folder / f"{i}.png")
   return str(folder)
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory):
+  """SavedModels for the model server: y is x / 2 + 1, and x / 2 + 2."""
+  from tests import serving
+  folder = tmp_path_factory.mktemp("toys")
+  for offset in (1, 2):
+    serving.save(folder / str(offset), offset)
+  return [folder / "1", folder / "2"]

@@ -38,6 +38,7 @@ RANKS = {
     "tfc_models.bundles": 8,
     "tfc_models.evaluation": 8,
     "tfc_models.export": 8,
+    "tfc_models.serving": 8,
     "tfc_models.inspection": 9,
     "tfc_models.zoo": 10,
     "tfc_models.cli": 11,
@@ -91,6 +92,7 @@ def test_imports_point_down(path):
     "from tfc_models.cli.main import parse; parse(['tfcm', 'verify', 'x'])",
     "from tfc_models.cli.main import parse; parse(['tfcm', 'compress', 'x'])",
     "from tfc_models import configs; configs.summaries()",
+    "from tfc_models.cli.main import parse; parse(['tfcm', 'serve'])",
 ])
 def test_tensorflow_is_not_imported_by(statement):
   check = "; import sys; sys.exit('tensorflow' in sys.modules)"

@@ -29,6 +29,7 @@ VERBS = {
     "thumbnails": "compare codecs on 32x32 images at a few bytes",
     "benchmark": "time coding and training, stage by stage",
     "export": "write weights for TensorFlow Serving and other runtimes",
+    "serve": "serve SavedModels as TensorFlow Serving does",
     "zoo": "train and release shipped weights (maintainers)",
     "demo": "compress photographs and compare with JPEG",
 }

@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import io
+import math
 import os
 import threading
 import warnings
@@ -132,6 +133,23 @@ def image_size(source, name=None):
     if isinstance(orientation, int) and 5 <= orientation <= 8:
       width, height = height, width
   return height, width
+
+
+def claimed_pixels(data):
+  """Returns how many pixels an image claims to have; 0 if it is none.
+
+  Of the header alone: nothing is decoded, and there is no limit.
+
+  Args:
+    data: bytes of a file.
+  """
+  try:
+    with _open(data, "<bytes>", math.inf) as image:
+      return image.width * image.height
+  except MemoryError:
+    raise
+  except Exception:  # Whatever Pillow raises, it says that there is no image.
+    return 0
 
 
 def image_bytes(array, format, name, **options):

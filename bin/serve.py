@@ -1,0 +1,3 @@
+"""`tfcm serve`."""
+from tfc_models.cli.main import run
+run("serve")
