@@ -33,7 +33,7 @@ def base(tmp_path_factory):
 
 def _tiny(recipe, folder):
   """Returns the path of weights of the tiny variant of a recipe."""
-  config = configs.get_config(f"{recipe}:tiny")
+  config = configs.get(f"{recipe}:tiny")
   model = registry.create(config.model.name, **config.model.arguments)
   path = os.path.join(folder, f"{recipe}.npz")
   weights.save(model.build_variables(), path)

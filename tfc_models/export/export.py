@@ -72,7 +72,7 @@ def _requests(signatures, sequence):
   """Returns requests that set up a server: pairs of a signature and its inputs.
 
   Args:
-    signatures: from name to function.
+    signatures: from name to concrete function.
     sequence: those to call one after the other, each on what those before gave.
   """
   requests = []
@@ -85,7 +85,7 @@ def _requests(signatures, sequence):
     for name in sequence:
       function = signatures[name]
       inputs = {spec.name: known[spec.name]
-                for spec in function.function_spec.input_signature}
+                for spec in function.structured_input_signature[0]}
       requests.append((name, {key: value.numpy() for key, value in inputs.items()}))
       known.update(function(*inputs.values()))
   return requests

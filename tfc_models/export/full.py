@@ -14,7 +14,7 @@ from tfc_models.codecs.file_options import FileOptions
 from tfc_models.codecs.model_codec import MAX_PIXELS
 from tfc_models.export import frozen, images
 from tfc_models.export.container import Container
-from tfc_models.export.signatures import STRING, each, info, strings
+from tfc_models.export.signatures import STRING, concrete, each, info, strings
 from tfc_models.modeling.settings import Settings
 
 
@@ -65,7 +65,7 @@ class Full:
         *[tf.TensorSpec([], tf.int32)] * 3])
 
   def signatures(self, facts):
-    """Returns name to function.
+    """Returns name to concrete function.
 
     Args:
       facts: dict that describes the export, which `codec` answers.
@@ -91,10 +91,10 @@ class Full:
     def decode_tensors(bitstream_bytes):
       return {"image": self._decode(bitstream_bytes)}
 
-    return {
+    return concrete({
         "serving_default": encode, "encode": encode, "decode": decode,
         "encode_tensors": encode_tensors, "decode_tensors": decode_tensors,
-        "codec": info(info_bytes=json.dumps(facts).encode())}
+        "codec": info(info_bytes=json.dumps(facts).encode())})
 
   def _encode(self, image):
     """Returns the bytes of a file, a scalar, of uint8 (H, W, 1 or 3)."""

@@ -11,6 +11,7 @@ import tempfile
 import tensorflow as tf
 
 from tfc_models.errors import UsageError
+from tfc_models.export.signatures import concrete
 from tfc_models.fileio import write_atomically, write_json
 
 # Of ONNX; the first that carries all that these networks use.
@@ -45,13 +46,9 @@ def write_tflite(folder, functions):
   Args:
     folder, functions: as of `write_onnx`.
   """
-  module = tf.Module()
-  module.functions = list(functions.values())
   with tempfile.TemporaryDirectory() as saved:
     tf.saved_model.save(
-        module, saved,
-        {name: function.get_concrete_function()
-         for name, function in functions.items()},
+        tf.Module(), saved, concrete(functions),
         tf.saved_model.SaveOptions(experimental_custom_gradients=False))
     data = tf.lite.TFLiteConverter.from_saved_model(
         saved, signature_keys=list(functions)).convert()

@@ -19,7 +19,7 @@ def write(folder, name, signatures, facts, requests):
   Args:
     folder: existing, to write into.
     name: of the model, for warm-up.
-    signatures: from name to `tf.function`.
+    signatures: from name to concrete function.
     facts: dict, written to `assets.extra/codec.json`.
     requests: list of pairs of the name of a signature and a dict of its inputs, which
       a server replays before it counts the model as available.
@@ -28,12 +28,8 @@ def write(folder, name, signatures, facts, requests):
     UsageError: if the API of TensorFlow Serving is not installed.
   """
   records = [_record(name, *request) for request in requests]
-  module = tf.Module()
-  module.signatures_ = list(signatures.values())
   tf.saved_model.save(
-      module, folder,
-      {name: function.get_concrete_function()
-       for name, function in signatures.items()},
+      tf.Module(), folder, signatures,
       # Nobody trains it further.
       tf.saved_model.SaveOptions(experimental_custom_gradients=False))
   extra = os.path.join(folder, EXTRA)

@@ -41,3 +41,14 @@ def info(**answers):
             for name, value in answers.items()}
 
   return codec
+
+
+def concrete(functions):
+  """Returns name to concrete function, each function traced once.
+
+  Args:
+    functions: dict from name to `tf.function`; some may be the same.
+  """
+  traced = {id(function): function.get_concrete_function()
+            for function in {id(one): one for one in functions.values()}.values()}
+  return {name: traced[id(function)] for name, function in functions.items()}

@@ -19,7 +19,7 @@ from tfc_models.codecs.model_codec import MAX_PIXELS
 from tfc_models.entropy_models import AutoregressiveCodec, EvidenceReader
 from tfc_models.errors import UsageError
 from tfc_models.export import frozen, images, transport
-from tfc_models.export.signatures import STRING, each, info, strings
+from tfc_models.export.signatures import STRING, concrete, each, info, strings
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.ops.checks import after
 
@@ -65,21 +65,21 @@ class Split:
         evidence_depths=self._networks.evidence_depths, decoders=decoders)
 
   def signatures(self, facts):
-    """Returns name to function, on strings and on tensors.
+    """Returns name to concrete function, on strings and on tensors.
 
     Args:
       facts: dict that describes the export; `codec` answers it with the tables.
     """
     found = self._of_strings()
-    return {
+    return concrete({
         "serving_default": found["encode"], **found,
         **{f"{name}_tensors": function
            for name, function in self.of_tensors().items()},
         "codec": info(info_bytes=json.dumps(facts).encode(),
-                      tables_bytes=self.tables)}
+                      tables_bytes=self.tables)})
 
   def of_tensors(self):
-    """Returns name to function of images and latents as tensors, of equal sizes."""
+    """Returns name to `tf.function` of images and latents as tensors, of equal sizes."""
     names, networks = self._names, self._networks
     specs = [tf.TensorSpec([None, None, None, depth], tf.int32, f"{name}_symbols")
              for name, depth in zip(names, networks.depths)]

@@ -61,10 +61,13 @@ def _crc32(data):
       [tf.constant(_BLOCK_BITS), register],
       shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])])
   # What the register of ones at the start has become after `length` bytes.
-  start = tf.constant([_MASK], tf.int64)
-  for bit in range(_LENGTH_BITS):
-    start = tf.where(
-        length & 2**bit > 0, _moved(start, moves[bit]), start)
+  def move(bit, start):
+    is_set = tf.bitwise.right_shift(length, tf.cast(bit, tf.int64)) & 1 > 0
+    return bit + 1, tf.where(is_set, _moved(start, moves[bit]), start)
+
+  _, start = tf.while_loop(
+      lambda bit, start: bit < _LENGTH_BITS, move,
+      [tf.constant(0), tf.constant([_MASK], tf.int64)])
   return tf.bitwise.bitwise_xor(register ^ start, _MASK)[0]
 
 
