@@ -20,6 +20,7 @@ from tfc_models.datasets.files import image_bytes, read_image
 from tfc_models.errors import UsageError
 from tfc_models.export import export, images, transport, versions
 from tfc_models.export.container import Container
+from tfc_models.export.split import Networks, check
 from tfc_models.modeling import weights
 
 pytestmark = pytest.mark.xdist_group("export")
@@ -133,8 +134,36 @@ def test_any_prefix_of_a_progressive_file_decodes(base):
 
 def test_a_split_export_holds_no_operation_of_the_range_coder(split):
   text = open(os.path.join(split[0], "saved_model.pb"), "rb").read()
-  for name in (b"RangeEncoder", b"RangeDecoder", b"EntropyEncode", b"EntropyDecode"):
+  for name in (b"CreateRange", b"EntropyEncode", b"EntropyDecode"):
     assert name not in text
+
+
+@pytest.mark.parametrize("recipe, has_split", [
+    ("bls2017", True), ("bmshj2018_factorized", True), ("bmshj2018_hyperprior", True),
+    ("mbt2018_mean", True), ("mbt2018", False), ("toderici2016", False),
+    ("toderici2017", False), ("johnston2018", False), ("vric", False)])
+def test_networks_of_a_split_are_of_core_operations(recipe, has_split):
+  config = configs.get(f"{recipe}:tiny")
+  model = registry.create(config.model.name, **config.model.arguments)
+  model.build_variables()
+  model.fix_scales()
+  if not has_split:
+    with pytest.raises(UsageError, match="no split form"):
+      split_networks(model)
+    return
+  for function in split_networks(model):
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(
+        node for inner in graph.library.function for node in inner.node_def)]
+    assert not [node.op for node in nodes if node.op.startswith(
+        ("Entropy", "CreateRange"))]
+
+
+def split_networks(model):
+  """Returns the functions of the split form of a model."""
+  check(model)
+  networks = Networks(model)
+  return [networks.encode, *networks.evidence, networks.decode]
 
 
 _BARE = """

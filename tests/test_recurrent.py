@@ -169,6 +169,40 @@ def test_by_log_mse_the_stages_of_a_model_count_alike():
   assert first == pytest.approx(last, rel=1e-2) and first == pytest.approx(1, rel=1e-2)
 
 
+@pytest.mark.parametrize("truncate, reached", [
+    (0, [[0], [0, 1], [0, 1, 2]]), (1, [[0], [1], [2]]), (2, [[0], [0, 1], [2]])])
+def test_truncated_gradients_reach_back_so_many_iterations(truncate, reached):
+  """Each iteration of this network has an encoder of its own."""
+  model = suite.ready(configs.get("toderici2016:fc-residual-tiny").model)
+  model.compile(tf.keras.optimizers.Adam(), lmbda=1.0, truncate=truncate)
+  x = model.to_batch(make_image(16, 16))
+  with tf.GradientTape(persistent=True) as tape:
+    stages = model(x, training=True, context=model.training_context(1)).stages
+  found = [
+      [number for number, encoder in enumerate(model.encoders)
+       if tape.gradient(stage, encoder.trainable_variables[0]) is not None]
+      for stage in stages]
+  assert found == reached
+
+
+def test_truncated_gradients_stop_in_states_and_still_reach_every_network():
+  """Also those of states and gains, which only later iterations use."""
+  model = suite.ready(configs.get("toderici2017:scaled-tiny").model)
+  model.compile(tf.keras.optimizers.Adam(), lmbda=1.0, truncate=1)
+  x = model.to_batch(make_image(64, 64))
+  with tf.GradientTape(persistent=True) as tape:
+    code, before = model._analyze(0, x, Progress())
+    _, before = model._synthesize(0, code, before)
+    stopped = tf.nest.flatten(model._detached(before)._replace(gain=None))
+    stages = model(x, training=True, context=model.training_context(1)).stages
+  for old, new in zip(tf.nest.flatten(before._replace(gain=None)), stopped):
+    if old is not None:
+      np.testing.assert_array_equal(new, old)
+      assert tape.gradient(new, old) is None
+  gradients = tape.gradient(stages, model.trainable_variables)
+  assert all(gradient is not None for gradient in gradients)
+
+
 def test_the_networks_of_2017_have_the_published_size():
   model = registry.create("toderici2017", cell="lstm", iterations=1)
   model.build_variables()

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
-from tests.conformance import suite
+from tests.conformance import material, suite
 from tests.conftest import make_image
 from tfc_models import bitstream, metrics
 from tfc_models.codecs import FileOptions, LearnedCodec
 from tfc_models.errors import TruncatedError, UsageError
-from tfc_models.modeling.settings import Settings
+from tfc_models.modeling.settings import Settings, TrainingContext
+from tfc_models.ops.noise import Noise
 
 
 @suite.check
@@ -47,6 +49,32 @@ def a_progressive_file_may_end_after_any_iteration(model):
   with pytest.raises(TruncatedError):
     codec.decode(data[:ends[0] - 1], allow_partial=True)
 
+
+
+@suite.check
+def truncated_gradients_stop_between_iterations(model):
+  if "progressive" not in model.capabilities:
+    return
+  x = material.seen(model, 64, 64)
+
+  def run(truncate):
+    context = TrainingContext(
+        noise=Noise(0, 0, tf.range(1)), truncate=truncate)
+    with tf.GradientTape() as tape:
+      output = model(x, training=True, context=context)
+      bits = tf.add_n(list(output.bits.values()))
+      loss = tf.reduce_mean(tf.square(output.stages[-1] - x)) + 1e-4 * bits
+    gradients = tape.gradient(
+        loss, model.trainable_variables, unconnected_gradients="zero")
+    return output.stages, [gradient.numpy() for gradient in gradients]
+
+  stages, gradients = run(0)
+  for truncate, equal in ((len(stages), True), (1, False)):
+    same, others = run(truncate)
+    np.testing.assert_array_equal(same[-1], stages[-1])
+    assert equal == all(
+        np.allclose(gradient, other, rtol=1e-4, atol=1e-9)
+        for gradient, other in zip(gradients, others)), f"truncate={truncate}"
 
 
 @suite.check

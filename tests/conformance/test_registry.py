@@ -66,6 +66,22 @@ def test_suffixes_of_variants_have_an_order(variant, found):
   assert common.suffixes(variant, "coded", "tiny", default="gru") == found
 
 
+@pytest.mark.parametrize("paper, width", [
+    ("toderici2016:fc-residual", 256), ("toderici2016:fc-lstm", 256),
+    ("toderici2016:conv-residual", 128), ("toderici2016:conv-lstm", 128),
+    ("toderici2017:gru", 128), ("johnston2018:prime", 128)])
+def test_narrow_recipes_differ_from_the_paper_in_what_they_say(paper, width):
+  name, variant = paper.split(":")
+  narrow = "narrow" if name != "toderici2016" else f"{variant}-narrow"
+  wide, as_published, ours = (
+      configs.get(recipe) for recipe in (
+          paper, f"{name}:{narrow}-paper", f"{name}:{narrow}"))
+  assert ours.train.distortion == "log-mse" and ours.model.arguments.width == width
+  assert ours.model.arguments.reconstruction == "additive"
+  wide.model.arguments.width = width
+  assert as_published.to_dict() == wide.to_dict()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_recipes_fit_trainer_and_model(name):
   config = configs.get(name)

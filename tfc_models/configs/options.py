@@ -67,6 +67,8 @@ class TrainOptions:
       lies below them, such as {"z_codec": 10.0}; the longest name counts.
     networks: of models that train several: from the name of one beside "main" to a
       dict of those values from `learning_rate` to `epsilon` that are its own.
+    truncate: of progressive models: gradients stop after every so many iterations, so
+      that late losses do not reach early ones; 0 lets them go through all.
     average: weights of the saved model are moving averages with this momentum,
       for instance 0.999; 0 saves them as they are.
     steps: length of the run.
@@ -91,6 +93,7 @@ class TrainOptions:
   epsilon: float = 1e-10
   rates: dict = dataclasses.field(default_factory=dict)
   networks: dict = dataclasses.field(default_factory=dict)
+  truncate: int = 0
   average: float = 0.0
   steps: int = 1_000_000
   minutes: float = 0.0

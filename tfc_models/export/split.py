@@ -56,7 +56,7 @@ class Split:
     check(codec.model)
     self._max_pixels = max_pixels
     self.tables = _tables(codec.model)
-    self._networks = _Networks(codec.model)
+    self._networks = Networks(codec.model)
     names = self._names = self._networks.names
     decoders = [_decoder(number) for number in range(len(names) - 1)]
     self.sequence = ["encode", *decoders, "decode"]
@@ -159,7 +159,7 @@ class Split:
     return shape[0], shape[1]
 
 
-class _Networks:
+class Networks:
   """The networks of a model between image and integers, as functions of constants.
 
   Attributes:

@@ -33,10 +33,13 @@ class TrainingContext:
   Attributes:
     lmbda: weight of the distortion, a scalar or (B,), one for each sample.
     noise: random numbers; None rounds latents as the coder does.
+    truncate: of progressive models: gradients stop after every so many iterations;
+      0 for never.
   """
 
   lmbda: object = None
   noise: Optional[Noise] = None
+  truncate: int = 0
 
 
 # Of calls that are not training.

@@ -59,7 +59,7 @@ class TrainableModel(tf.keras.Model):
   figure_names = ()
 
   def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,
-              freeze=(), rates=None, **kwargs):
+              freeze=(), rates=None, truncate=0, **kwargs):
     """Prepares `fit`; the variables have their initial values by now.
 
     Args:
@@ -73,6 +73,7 @@ class TrainableModel(tf.keras.Model):
         "analysis_transform", "y_codec/tables" ...
       rates: dict from such paths to factors on the learning rate; of several that
         hold a variable the longest counts.
+      truncate: see `TrainingContext`.
       **kwargs: as in Keras.
 
     Raises:
@@ -91,6 +92,7 @@ class TrainableModel(tf.keras.Model):
     super().compile(optimizer=optimizers["main"], **kwargs)
     self.optimizers = optimizers
     self.distortion = distortion
+    self.truncate = truncate
     self.build_training_variables()
     trained = self._trained(freeze)
     self.controls = Controls(
@@ -257,7 +259,8 @@ class TrainableModel(tf.keras.Model):
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     samples = tf.cast(replica, tf.int32) * batch + tf.range(batch)
     noise = Noise(self.controls.seed, self.optimizer.iterations, samples)
-    return TrainingContext(lmbda=self.draw_lmbda(noise), noise=noise)
+    return TrainingContext(
+        lmbda=self.draw_lmbda(noise), noise=noise, truncate=self.truncate)
 
   def draw_lmbda(self, noise):
     """Returns the weights of the distortion in a step: a scalar, or (B,).

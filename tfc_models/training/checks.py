@@ -32,6 +32,12 @@ def check_options(model_name, data, options):
     raise UsageError(
         f"train.distortion log-mse is for progressive models, not {model_name}: bits "
         "against a logarithm have no least sum")
+  if options.truncate < 0:
+    raise UsageError(f"train.truncate must be at least 0, got {options.truncate}")
+  if options.truncate and "progressive" not in model.capabilities:
+    raise UsageError(
+        f"train.truncate is for progressive models, not {model_name}, which has no "
+        "iterations")
   if options.distortion == "ms-ssim" and data.patch_size < MS_SSIM_MIN_SIZE:
     raise UsageError(
         f"MS-SSIM needs data.patch_size of at least {MS_SSIM_MIN_SIZE}, "

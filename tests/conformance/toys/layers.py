@@ -32,7 +32,10 @@ class Toy(base.CompressionModel):
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     bits = {name: tf.zeros(tf.shape(x)[:1]) for name in self.latents}
     stages, shown = [], 0.5
-    for side, codec in zip(SIDES[:self._count(settings)], self.codecs):
+    for t, (side, codec) in enumerate(
+        zip(SIDES[:self._count(settings)], self.codecs)):
+      if t and context.truncate and t % context.truncate == 0:
+        shown = tf.stop_gradient(shown)
       y_hat, more = codec(self._averages(x - shown, side), noise=context.noise)
       bits.update(more)
       shown += self._spread(y_hat, side)

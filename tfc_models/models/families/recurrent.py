@@ -127,6 +127,8 @@ class RecurrentModel(base.CompressionModel):
     images, bits = [], []
     progress = Progress()
     for t in range(self._count(settings)):
+      if t and context.truncate and t % context.truncate == 0:
+        progress = self._detached(progress)
       code, progress = self._analyze(t, x, progress)
       code, more = self.code_codecs[t](code, noise=context.noise)
       (more,) = more.values()
@@ -241,6 +243,16 @@ class RecurrentModel(base.CompressionModel):
   def _start(self, height, width):
     """Returns the progress of an image, padded, before the first iteration."""
     return Progress(tiles=Tiles.of(height, width, self.downsampling_factor))
+
+  def _detached(self, progress):
+    """Returns a progress through which no gradient reaches earlier transforms.
+
+    The network of the gain learns from the iteration that follows.
+    """
+    stopped = tf.nest.map_structure(
+        lambda x: None if x is None else tf.stop_gradient(x),
+        {name: getattr(progress, name) for name in ("x_hat", "encoder", "decoder")})
+    return progress._replace(**stopped, gain=self._gain(stopped["x_hat"]))
 
   def _analyze(self, t, x, progress):
     """Returns the activations that become the code, and the progress.
