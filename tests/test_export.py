@@ -239,7 +239,8 @@ def test_warm_up_requests_are_those_of_tensorflow_serving(split):
     signatures[called[-1]](**{
         name: tf.constant(tf.make_ndarray(value))
         for name, value in request.inputs.items()})
-  assert set(called) == {"encode", "hyper_decode", "decode"}
+  assert set(called) == {
+      "serving_default", "encode", "hyper_decode", "decode"}
 
 
 @pytest.mark.parametrize("arguments, reason", [
