@@ -70,8 +70,19 @@ def make_exists(words):
   assert set(words[1:]) <= set(targets), words
 
 
+def deploy_exists(words):
+  """Of docker and kubectl: the files, folders and stages that they name."""
+  for option, value in zip(words, words[1:]):
+    if option in ("-f", "-k"):
+      assert (ROOT / value).exists(), value
+    if option == "--target":
+      path = ROOT / words[words.index("-f") + 1]
+      assert f" AS {value}\n" in path.read_text(), value
+
+
 EXISTS = {"tfcm": tfcm_exists, "python": python_exists, "make": make_exists,
-          "tensorboard": lambda words: None}
+          "docker": deploy_exists, "kubectl": deploy_exists,
+          "curl": lambda words: None, "tensorboard": lambda words: None}
 
 
 @pytest.fixture

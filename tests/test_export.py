@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -222,7 +224,8 @@ def test_warm_up_requests_are_those_of_tensorflow_serving(split):
     signatures[called[-1]](**{
         name: tf.constant(tf.make_ndarray(value))
         for name, value in request.inputs.items()})
-  assert set(called) == {"encode", "hyper_decode", "decode"}
+  assert set(called) == {
+      "serving_default", "encode", "hyper_decode", "decode"}
 
 
 @pytest.mark.parametrize("arguments, reason", [
@@ -402,3 +405,23 @@ def test_integers_travel_as_they_are():
         indexes)
   with pytest.raises(tf.errors.InvalidArgumentError, match="beyond 16 bits"):
     transport.pack_symbols(tf.constant([[[2**15]]]))
+
+
+def _documented(start, end):
+  """Returns signature to names of inputs and of outputs, of a table in the docs."""
+  text = (pathlib.Path(__file__).parent.parent / "docs/SERVING.md").read_text()
+  table = text.split("## Signatures")[1].split(start)[1].split(end)[0]
+  rows = [[re.findall(r"`(\w+)`", cell) for cell in line.split("|")[1:4]]
+          for line in table.splitlines() if line.startswith("| `")]
+  return {name: (set(inputs), set(outputs)) for (name,), inputs, outputs in rows}
+
+
+def test_signatures_are_those_of_the_documents(full, split):
+  found = tf.saved_model.load(split[0]).signatures
+  for signatures, documented in (
+      (full[1], _documented("Full:", "Split,")),
+      (found, _documented("Split,", "Symbols are"))):
+    assert documented == {
+        name: (set(function.structured_input_signature[1]),
+               set(function.structured_outputs))
+        for name, function in signatures.items() if name != "serving_default"}

@@ -8,11 +8,12 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 
 from tests import serving
 from tests.test_serving import png
 from tfc_models.errors import UsageError
-from tfc_models.serving import ServingError, batching
+from tfc_models.serving import ServingError, batching, signatures
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -172,3 +173,13 @@ def test_batched_answers_are_those_of_unbatched_ones(toys, tmp_path):
                          timeout=0.3) == "DEADLINE_EXCEEDED"
   assert found[0] == found[1]
   assert found[0][3] == ([2.5, 3.0], [7 * 5 * 3])
+
+
+@pytest.mark.parametrize("shapes, expected", [
+    ({"x": [None]}, True), ({"x": [None, 3], "y": [None]}, True),
+    ({"x": [None, 3], "shape": [3]}, False), ({"x": []}, False)])
+def test_only_signatures_with_a_batch_axis_everywhere_are_batched(shapes, expected):
+  signature = meta_graph_pb2.SignatureDef()
+  for name, shape in shapes.items():
+    signature.inputs[name].tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
+  assert signatures.takes_batches(signature) == expected

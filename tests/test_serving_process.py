@@ -94,11 +94,13 @@ def test_a_signal_ends_the_server_after_what_it_accepted(base):
     stop = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
       asking = [pool.submit(ask, stop) for ask in [traffic.grpc, traffic.rest] * 4]
-      while traffic.answered < 20:
-        time.sleep(0.01)
-      process.send_signal(signal.SIGTERM)
-      assert process.wait(20) == 0
-      stop.set()
+      try:
+        while traffic.answered < 20 and not traffic.wrong:
+          time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+      finally:
+        stop.set()
     for future in asking:
       future.result()
     assert not traffic.wrong

@@ -65,9 +65,11 @@ def load_on(client, **spec):
 
   with concurrent.futures.ThreadPoolExecutor(3) as pool:
     futures = [pool.submit(ask) for _ in range(3)]
-    wait_for(lambda: found)
-    yield found
-    stop.set()
+    try:
+      wait_for(lambda: found)
+      yield found
+    finally:
+      stop.set()
   for future in futures:
     future.result()
 

@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 
+from absl import logging
+
 from tfc_models.cli import console
 from tfc_models.errors import UsageError
 
@@ -91,6 +93,7 @@ def _boolean(text):
 
 def run(arguments):
   _require_extras()
+  logging.set_verbosity(logging.INFO)  # Versions that come and go.
   from tfc_models import serving
   configs = _configs(arguments)
   load = functools.partial(

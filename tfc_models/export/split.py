@@ -59,7 +59,7 @@ class Split:
     self._networks = Networks(codec.model)
     names = self._names = self._networks.names
     decoders = [_decoder(number) for number in range(len(names) - 1)]
-    self.sequence = ["encode", *decoders, "decode"]
+    self.sequence = ["serving_default", "encode", *decoders, "decode"]
     self.facts = dict(
         latents=names, depths=self._networks.depths,
         factors=self._networks.factors,

@@ -99,9 +99,10 @@ class Core:
       self.manager.close()
     return done
 
-  def _run(self, job, run):
+  def _run(self, job, signature, run):
     """Has the inputs of a job run, alone or in a batch; `job.end` gets the result."""
-    rows = batching.rows_of(job.inputs) if self._batcher else 0
+    rows = batching.rows_of(job.inputs) if (
+        self._batcher and signatures.takes_batches(signature)) else 0
     if not rows:
       job.end(run(job.inputs, job.deadline))
       return
@@ -147,7 +148,8 @@ class _Job:
       self.inputs = request.inputs(signature)
       signatures.check_inputs(signature, self.inputs)
       limits.check_pixels(self.inputs, self.core._max_pixels)
-      self.core._run(self, functools.partial(self._run, signature, fetches))
+      self.core._run(
+          self, signature, functools.partial(self._run, signature, fetches))
     # Whatever it is, the client is told, and others are served.
     except Exception as error:
       self.end(error)

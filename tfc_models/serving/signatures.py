@@ -10,6 +10,12 @@ def dtype_of(info):
   return tf.as_dtype(info.dtype)
 
 
+def takes_batches(signature):
+  """Returns whether all inputs of a signature have a first axis of any size."""
+  shapes = [info.tensor_shape for info in signature.inputs.values()]
+  return all(shape.dim and shape.dim[0].size < 0 for shape in shapes)
+
+
 def check_inputs(signature, inputs):
   """Raises ServingError unless arrays fit a signature.
 
