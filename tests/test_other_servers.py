@@ -19,8 +19,15 @@ from tfc_models.codecs import loading
 from tfc_models.datasets.files import read_image
 from tfc_models.errors import UsageError
 from tfc_models.export import transport
-from tfc_models.serving import ModelConfig, Options, SavedModel, TritonServer
-from tfc_models.serving.remote_codec import RemoteCodec
+from tfc_models.serving import (
+    ModelConfig,
+    Options,
+    SavedModel,
+    TritonServer,
+    address,
+    channels,
+)
+from tfc_models.serving.asking import Call, Served
 
 # Shares exports with the tests of the client.
 pytestmark = pytest.mark.xdist_group("client")
@@ -32,12 +39,11 @@ def codec(exported):
 
 
 @pytest.fixture(scope="module")
-def remote(exported):
+def remote(server):
   """The range coder of a client of the split export."""
-  signatures = tf.saved_model.load(str(exported / "split" / "1")).signatures
-  answer = signatures["codec"](tf.constant([""]))
-  return RemoteCodec(json.loads(answer["info_bytes"].numpy()[0]),
-                     answer["tables_bytes"].numpy()[0])
+  channel = channels.connect(address.read(f"grpc://127.0.0.1:{server.port}/split"))
+  with contextlib.closing(channel):
+    return Served.of(Call(channel, 60, 0)).codec
 
 
 def _names(path, signature):
