@@ -43,7 +43,6 @@ HINTS = {
     "is_float": "--float keeps them real",
     "limit_mib": "--bundle_mib sets the limit",
     "max_pixels": "--max_pixels raises it",
-    "name": "--name gives it another",
     "model_path": "--model_path or TFCM_MODEL_PATH names their folder",
     "name": "--name gives it another",
     "overwrite": "--overwrite replaces it",
