@@ -2,6 +2,7 @@
 
 import threading
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import bitstream, pretrained, registry
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.loading import open_weights
