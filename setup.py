@@ -73,16 +73,14 @@ setup(
         "serve": _SERVE,
         # NVIDIA's Triton in front of the same core.
         "triton": _TRITON,
+        # Servers, runtimes and clients of others, for tests that are skipped without.
+        "others": [*_TRITON, "openvino", "ovmsclient"],
         "test": [
             *_EVALUATE,
             *_ONNX,
             *_SERVE,
-            *_TRITON,
-            # A client of another server.
-            "ovmsclient",
             # Runs exports for ONNX.
             "onnxruntime",
-            "openvino",
             "hypothesis",
             # Runs training bundles; the last one that goes with numpy<2.
             "jax==0.4.30",

@@ -147,7 +147,7 @@ def test_wrong_texts_are_refused(text, reason):
 def test_what_is_missing_is_known_before_it_is_used():
   (family,) = lineup.parse(["cmd:no-such-program {in} {out}"])
   assert family.missing() == "no-such-program is not on the PATH"
-  (family,) = lineup.parse(["bls2017"])
+  (family,) = lineup.parse(["toderici2016"])
   assert "no weights are shipped" in family.missing()
 
 

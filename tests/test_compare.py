@@ -67,7 +67,7 @@ def test_differences_are_around_grey_and_clipped():
     (["PHOTO", "--crop=1,2,60x3"], "1,2,60x3 is not inside 60x40 pixels"),
     (["SMALL"], "images of 60x40 and 5x5 pixels cannot be compared"),
     (["/no.png"], "/no.png: No such file"),
-    (["--codec=bls2017"], "bls2017: no weights are shipped"),
+    (["--codec=toderici2016"], "toderici2016: no weights are shipped"),
     (["--codec=false=cmd:false {in} {out}"], "false ended with 1"),
 ])
 def test_what_cannot_be_compared_is_refused(words, reason, photo, tmp_path):

@@ -204,14 +204,14 @@ def test_the_verbs_evaluate_and_plot(images, tmp_path):
   (images / "170.png").write_bytes(b"no image")
   done = subprocess.run(
       [sys.executable, "-m", "tfc_models", "evaluate", "--codecs",
-       "jpeg@20:80:20", "webp@20:80:20,bls2017",
+       "jpeg@20:80:20", "webp@20:80:20,toderici2016",
        "cmd:no-such-program {in} {out}", "--jobs=2",
        f"--images={images}/1*.png", f"--output={tmp_path / 'out'}"],
       capture_output=True, text=True)
   assert done.returncode == 1
   lines = done.stderr.splitlines()
   assert lines == [
-      "missing: bls2017: no weights are shipped; name a training directory",
+      "missing: toderici2016: no weights are shipped; name a training directory",
       "missing: no-such-program: no-such-program is not on the PATH",
       f"tfcm: {images / '170.png'}: not an image, or of none of the formats "
       + ", ".join(FORMATS)]
@@ -235,8 +235,8 @@ def test_the_verbs_evaluate_and_plot(images, tmp_path):
     (["evaluate", "--output=x"], "--images is missing"),
     (["evaluate", "--images=/no", "--output=x"], "/no: no image files there"),
     (["evaluate", "--images=x", "--output=x", "--jobs=0"], "at least 1, got 0"),
-    (["evaluate", "--codecs=bls2017", "--images=x", "--output=x"],
-     "no codec left: bls2017: no weights are shipped"),
+    (["evaluate", "--codecs=toderici2016", "--images=x", "--output=x"],
+     "no codec left: toderici2016: no weights are shipped"),
     (["plot", "/no/such"], "no records of an evaluation"),
 ])
 def test_requests_without_sense_are_refused(words, reason):
@@ -248,5 +248,5 @@ def test_codecs_and_published_curves_are_listed():
       [sys.executable, "-m", "tfc_models", "evaluate", "--list"],
       check=True, capture_output=True, text=True)
   for name in ("tfcm-base", "jpeg2000", "published:paper-mbt2018",
-               "bls2017                missing: no weights"):
+               "toderici2016           missing: no weights"):
     assert name in done.stdout

@@ -147,6 +147,7 @@ def _ask_triton(module, port, model, name, values, output):
   return [answer.as_numpy(key)[:, 0].tolist() for key in (output, "error")]
 
 
+@pytest.mark.slow
 def test_triton_serves_streams_and_images(triton, codec):
   import tritonclient.grpc
   import tritonclient.http
