@@ -75,6 +75,7 @@ def test_a_bundle_trains_as_tensorflow_does_and_comes_back(
   trains_there_and_comes_back(parts, photos, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_bundle_trains_two_networks(photos, tmp_path):
   config = gan.get_config()
   with toys.registered(gan):

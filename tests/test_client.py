@@ -167,7 +167,8 @@ def test_a_client_goes_on_when_another_version_takes_over(
 # The command line.
 
 
-@pytest.mark.parametrize("scheme, name", [("grpc", "full"), ("http", "split")])
+@pytest.mark.parametrize("scheme, name", [
+    ("grpc", "full"), pytest.param("http", "split", marks=pytest.mark.slow)])
 def test_verbs_code_at_a_server(server, codecs, tmp_path, scheme, name):
   for number in range(2):
     (tmp_path / f"{number}.png").write_bytes(exports.png(make_image(40, 50, seed=number)))
@@ -329,6 +330,7 @@ def test_nothing_is_tried_after_the_deadline():
     assert raised.value.argument == "timeout"
 
 
+@pytest.mark.slow
 def test_a_client_waits_for_a_server_that_starts(exported, codecs):
   image = make_image(40, 50)
   with contextlib.ExitStack() as stack:

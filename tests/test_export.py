@@ -26,7 +26,7 @@ from tfc_models.export.split import Networks, check
 pytestmark = pytest.mark.xdist_group("export")
 
 # Small ones, untrained: a hyperprior, and one whose networks and coder take turns.
-_RECIPES = ("tfcm_base", "mbt2018")
+_RECIPES = ("tfcm_base", pytest.param("mbt2018", marks=pytest.mark.slow))
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,7 @@ def test_a_file_may_carry_metadata_that_an_export_skips(full):
   assert read_image(bytes(found)).shape == (64, 64, 3)
 
 
+@pytest.mark.slow
 def test_any_prefix_of_a_progressive_file_decodes(base):
   weight_file = exports.tiny("toderici2017", base)
   path, _ = export(weight_file, 50, base, name="progressive")
@@ -264,6 +265,7 @@ def _equal(found, expected):
     np.testing.assert_array_equal(found[name], values)
 
 
+@pytest.mark.slow
 def test_onnxruntime_finds_the_integers_of_the_library(networks, onnx):
   onnxruntime = pytest.importorskip(
       "onnxruntime", reason="onnxruntime is not installed")

@@ -89,6 +89,7 @@ def test_tensorflow_in_c_runs_a_split_export(exported, codec, remote, tmp_path):
                  found["y_indexes"], image) == codec.encode(image)
 
 
+@pytest.mark.slow
 def test_tensorflow_in_c_runs_a_full_export_once_it_knows_the_range_coder(
     exported, codec, tmp_path):
   image = make_image(65, 127)
