@@ -17,7 +17,8 @@ from tfc_models.layers.lookup import (
     Lookup,
     lstm_step,
 )
-from tfc_models.layers.residual import ResidualBlock
+from tfc_models.layers.modulation import Condition, ExactModulation, Modulation
+from tfc_models.layers.residual import ModulatedBlock, ResidualBlock
 from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
 
 __all__ = [
@@ -26,11 +27,15 @@ __all__ = [
     "LOOKUP_BITS",
     "LOOKUP_LIMIT",
     "Centred",
+    "Condition",
     "Conv2DTranspose",
     "ExactContextConv2D",
     "ExactConv2D",
     "ExactConv2DTranspose",
+    "ExactModulation",
     "Lookup",
+    "ModulatedBlock",
+    "Modulation",
     "ResidualBlock",
     "ScaledConv2D",
     "ScaledConv2DTranspose",

@@ -90,14 +90,16 @@ class _Exact:
     out_bits: int, or a sequence of one for each output channel.
     input_limit: the largest absolute value of an input.
     rate: as of `ScaledConv2D`; None for entries that are not scaled.
+    zeros: as of `ScaledConv2D`.
     exact: False gives the real network in the same units, neither rounded nor
       clipped, to start from and to compare with.
   """
 
   def __init__(self, filters, kernel_size, strides=1, *, activation="leaky",
                in_bits=4, out_bits=4, input_limit=ACTIVATION_LIMIT, rate=None,
-               exact=True, name=None):
-    super().__init__(filters, kernel_size, strides, rate=rate, name=name)
+               exact=True, zeros=False, name=None):
+    super().__init__(
+        filters, kernel_size, strides, zeros=zeros, rate=rate, name=name)
     self.kind = activation
     self.in_bits = in_bits
     self.out_bits = np.broadcast_to(np.int32(out_bits), [filters])
@@ -140,17 +142,10 @@ class _Exact:
     if rounded:
       # Repairs kernels that transform on the way, such as Winograd's.
       total = quantize.round_straight_through(total)
-    total += bias
-    if self.slope != 1.0:
-      factor = tf.where(total < 0.0, factor * self.slope, factor)
-    total *= factor
+    total = (total + bias) * factor
     if isinstance(self.kind, Lookup):
       return self.kind(total, rounded)
-    if rounded:
-      total = quantize.round_straight_through(total)
-    if self.exact and self.kind is not None:
-      total = quantize.clip_towards(total, *_LIMITS[self.kind])
-    return total
+    return _activated(total, self.slope, rounded, self.kind if self.exact else None)
 
   def integers(self):
     """Returns kernel and bias as they are used, integers carried by floats."""
@@ -192,7 +187,16 @@ class _Exact:
 
 
 class ExactConv2D(_Exact, ScaledConv2D):
-  """(B, H, W, C) to (B, H / strides, W / strides, filters), zero padded."""
+  """As `ScaledConv2D`.
+
+  Args:
+    padding: as there.
+    *args, **kwargs: as of `_Exact`.
+  """
+
+  def __init__(self, *args, padding="SAME", **kwargs):
+    super().__init__(*args, **kwargs)
+    self.padding = padding
 
   def site_weights(self):
     """Returns the weights made ready for `at_sites`, a tuple of tensors."""
@@ -275,6 +279,26 @@ class ExactConv2DTranspose(_Exact, ScaledConv2DTranspose):
     return np.max([
         kernel[i::n, j::n].sum(axis=(0, 1, 3))
         for i in range(n) for j in range(n)], axis=0)
+
+
+def activated(x, kind):
+  """Returns the activation of integers, or within `as_real` of reals; both are clipped.
+
+  Args:
+    x: float tensor.
+    kind: as `activation` of `ExactConv2D`, no `Lookup`.
+  """
+  return _activated(x, _SLOPES.get(kind, 1.0), rounds(True), kind)
+
+
+def _activated(x, slope, rounded, limits):
+  if slope != 1.0:
+    x = tf.where(x < 0.0, x * slope, x)
+  if rounded:
+    x = quantize.round_straight_through(x)
+  if limits is not None:
+    x = quantize.clip_towards(x, *_LIMITS[limits])
+  return x
 
 
 def power_of_two(exponents):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfc_models.layers.modulation import Modulation
 from tfc_models.layers.scaled_conv import ScaledConv2D
 
 
@@ -23,3 +24,23 @@ class ResidualBlock(tf.keras.layers.Layer):
 
   def call(self, x):
     return self.expand(self.spatial(self.reduce(x)))
+
+
+class ModulatedBlock(ResidualBlock):
+  """The same branch, which a `Condition` scales: within, before the activation, and
+  as a whole.
+
+  Args:
+    filters, outputs: as of `ResidualBlock`.
+    rows: as of `Modulation`.
+  """
+
+  def __init__(self, filters, outputs, rows, name=None):
+    super().__init__(filters, outputs, name)
+    self.reduce = ScaledConv2D(filters, 1, name="reduce")
+    self.modulation = Modulation(filters, rows, name="modulation")
+    self.strength = Modulation(outputs, rows, use_bias=False, name="strength")
+
+  def call(self, x, condition):
+    x = tf.nn.leaky_relu(self.modulation(self.reduce(x), condition))
+    return self.strength(self.expand(self.spatial(x)), condition)

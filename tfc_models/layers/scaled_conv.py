@@ -63,7 +63,13 @@ class _ScaledConv(tf.keras.layers.Layer):
 
 
 class ScaledConv2D(_ScaledConv):
-  """(B, H, W, C) to (B, H / strides, W / strides, filters), zero padded."""
+  """(B, H, W, C) to (B, H / strides, W / strides, filters), zero padded.
+
+  Attributes:
+    padding: "VALID" leaves the zeros to the caller.
+  """
+
+  padding = "SAME"
 
   def _fan_in(self, inputs):
     return self.kernel_size**2 * inputs
@@ -72,7 +78,7 @@ class ScaledConv2D(_ScaledConv):
     return (self.kernel_size, self.kernel_size, inputs, self.filters)
 
   def _convolve(self, x, kernel):
-    return tf.nn.conv2d(x, kernel, self.strides, "SAME")
+    return tf.nn.conv2d(x, kernel, self.strides, self.padding)
 
 
 class ScaledConv2DTranspose(_ScaledConv):
