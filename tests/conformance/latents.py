@@ -114,6 +114,7 @@ def _drawn(leaf, y, params):
   The same for all y of one size and number of positive elements.
   """
   evidence = leaf.evidence(params, tf.shape(y))
+  evidence = tf.reshape(evidence, [1, -1, evidence.shape[-1]])
   seed = tf.stack([tf.size(y), tf.reduce_sum(tf.cast(y >= 0.0, tf.int32))])
   numbers = tf.random.stateless_uniform(
       [8 * tf.size(y) + 64], seed, 0, 256, tf.int32)
@@ -124,7 +125,7 @@ def _drawn(leaf, y, params):
     return leaf.decode_more(
         leaf.create_decoder(strings, tf.size(y)), evidence)[1]
 
-  symbols = decode()
+  symbols = tf.reshape(decode(), tf.shape(y))
   # Some are escape codes, whose estimate is another matter.
   _, bits = leaf.price(leaf.reconstruct(symbols, params), params)
   return leaf.reconstruct(tf.where(bits < _MOST_BITS, symbols, 0), params)

@@ -32,6 +32,10 @@ from tfc_models.entropy_models.sign import (
     SignCodec,
     SignParams,
 )
+from tfc_models.entropy_models.space_channel import (
+    SpaceChannelCodec,
+    SpaceChannelParams,
+)
 from tfc_models.entropy_models.split import SplitCodec
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import LIMIT
@@ -57,6 +61,8 @@ __all__ = [
     "MaskedCodec",
     "SignCodec",
     "SignParams",
+    "SpaceChannelCodec",
+    "SpaceChannelParams",
     "SplitCodec",
     "StringReader",
     "SymbolCodec",

@@ -34,6 +34,8 @@ class AutoregressiveCodec(LatentCodec):
     conditioned on is the same.
   """
 
+  takes_turns = True
+
   def __init__(self, codec: SymbolCodec, network, to_params, name=None, twin=None):
     super().__init__(name or f"{codec.name}_walk", codec.reconstruction)
     self.codec = codec

@@ -40,6 +40,9 @@ class LatentCodec(tf.Module, abc.ABC):
   `Coded`: `symbols` and `from_symbols` are core TensorFlow, `compress` and
   `decompress` add the range coder.
 
+  Class facts:
+    takes_turns: whether networks and the range coder take turns within one string.
+
   Args:
     name: name of the latent ("y", "z"), also of its stream of noise; two
       codecs of one model must differ in it.
@@ -48,6 +51,8 @@ class LatentCodec(tf.Module, abc.ABC):
       with the gradient of the identity, after Minnen and Singh 2020
       (arXiv:2007.08739). The bits are always those of the noisy latent.
   """
+
+  takes_turns = False
 
   def __init__(self, name: str, reconstruction: str = "noise"):
     super().__init__(name=name)

@@ -75,6 +75,9 @@ class GaussianCodec(SymbolCodec):
       knows y_hat before any mean, at the price of more bits where the scale is
       small.
     certain: whether there is a table for what a `MaskedCodec` leaves out.
+    fit_symbols: whether training fits scales to the symbols that the coder writes,
+      and means and y to the noisy latent; otherwise all to that. With a
+      `distortion_weight` the two differ.
 
   Source: Balle et al., ICLR 2018, arXiv:1802.01436, appendix 6.2; with a mean:
     Minnen, Balle, Toderici, NeurIPS 2018, arXiv:1809.02736, equation 3.
@@ -83,7 +86,7 @@ class GaussianCodec(SymbolCodec):
   """
 
   def __init__(self, name="y", reconstruction="noise", distortion_weight=0.0,
-               fixed_grid=False, certain=False):
+               fixed_grid=False, certain=False, fit_symbols=False):
     super().__init__(name, reconstruction)
     tables = NUM_SCALES * (_FRACTIONS if fixed_grid else 1)
     self.certain = tables if certain else None
@@ -91,6 +94,7 @@ class GaussianCodec(SymbolCodec):
       raise ValueError("A fixed grid takes no `distortion_weight`.")
     self.distortion_weight = distortion_weight
     self.fixed_grid = fixed_grid
+    self.fit_symbols = fit_symbols
 
   def price(self, y, params=None, noise=None):
     indexes, loc = params
@@ -102,13 +106,17 @@ class GaussianCodec(SymbolCodec):
       return y_hat, tf.minimum(
           _bits(residual, scale), _escape_bits(residual, scale))
     y_tilde = self.noisy(y, noise)
-    if self.reconstruction == "noise":
-      y_hat = y_tilde
-    else:
-      y_hat = y + tf.stop_gradient(self.quantize(y, params)[0] - y)
+    rounded, symbols = self.quantize(y, params)
+    y_hat = y_tilde if self.reconstruction == "noise" else (
+        y + tf.stop_gradient(rounded - y))
     residual = y_tilde if loc is None else y_tilde - loc
-    indexes = quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0)
-    return y_hat, _bits(residual, scale_from_index(indexes))
+    scale = scale_from_index(
+        quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0))
+    if not self.fit_symbols:
+      return y_hat, _bits(residual, scale)
+    coded = _bits(tf.stop_gradient(symbols), scale)
+    noisy = _bits(residual, tf.stop_gradient(scale))
+    return y_hat, coded + noisy - tf.stop_gradient(noisy)
 
   def fix_tables(self):
     self.tables.build(lambda: tfc.ContinuousIndexedEntropyModel(

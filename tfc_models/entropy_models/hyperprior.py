@@ -12,6 +12,8 @@ class HyperpriorCodec(LatentCodec):
 
   Either codec may itself be a hyperprior, a split, or autoregressive.
 
+  Its own params, if there are any, go to the three functions as a second argument.
+
   Args:
     analysis: function of y, (B, H, W, C), to z, `factor` times smaller.
     synthesis: function of z_hat to outputs the size of y. Whatever of them selects
@@ -53,33 +55,34 @@ class HyperpriorCodec(LatentCodec):
            if isinstance(network, tf.Module)},
         "z_codec": self.z_codec, "y_codec": self.y_codec}
 
-  def params_of(self, z_hat):
+  def params_of(self, z_hat, params=None):
     """Returns the params of `y_codec`."""
+    more = () if params is None else (params,)
     with probe.span("hyper"):
-      outputs = self.synthesis(z_hat)
-      return self.to_params(outputs) if self.to_params else outputs
+      outputs = self.synthesis(z_hat, *more)
+      return self.to_params(outputs, *more) if self.to_params else outputs
 
-  def analyze(self, y):
+  def analyze(self, y, params=None):
     """Returns z."""
     with probe.span("hyper"):
-      return self.analysis(y)
+      return self.analysis(y) if params is None else self.analysis(y, params)
 
   def __call__(self, y, params=None, noise=None):
     with as_real(noise is not None):
-      z_hat, z_bits = self.z_codec(self.analyze(y), noise=noise)
-      y_hat, y_bits = self.y_codec(y, self.params_of(z_hat), noise)
+      z_hat, z_bits = self.z_codec(self.analyze(y, params), noise=noise)
+      y_hat, y_bits = self.y_codec(y, self.params_of(z_hat, params), noise)
     return y_hat, {**z_bits, **y_bits}
 
   def symbols(self, y, params=None):
-    z_coded, z_hat = self.z_codec.symbols(self.analyze(y))
-    y_coded, y_hat = self.y_codec.symbols(y, self.params_of(z_hat))
+    z_coded, z_hat = self.z_codec.symbols(self.analyze(y, params))
+    y_coded, y_hat = self.y_codec.symbols(y, self.params_of(z_hat, params))
     return [*z_coded, *y_coded], y_hat
 
   def decode(self, reader, shape, params=None):
     height, width, _ = shape
     z_hat = self.z_codec.decode(
         reader, (height // self.factor, width // self.factor, self.depth))
-    return self.y_codec.decode(reader, shape, self.params_of(z_hat))
+    return self.y_codec.decode(reader, shape, self.params_of(z_hat, params))
 
   def prepare(self, y):
     if self.start:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfc_models import bitstream
 from tfc_models.codecs.checks import MAX_PIXELS
-from tfc_models.entropy_models import AutoregressiveCodec, EvidenceReader
+from tfc_models.entropy_models import EvidenceReader
 from tfc_models.errors import UsageError
 from tfc_models.export import frozen, images, transport
 from tfc_models.export.signatures import STRING, concrete, each, info, strings
@@ -30,7 +30,7 @@ def check(model):
   """Raises UsageError unless a model has a split form."""
   codec = getattr(model, "latent_codec", None)
   if not isinstance(model, TransformModel) or any(
-      isinstance(part, AutoregressiveCodec) for part in [codec, *codec.submodules]):
+      getattr(part, "takes_turns", False) for part in [codec, *codec.submodules]):
     raise UsageError(
         f"{model.registered_name} has no split form, since its networks and the range "
         "coder take turns", argument="flavor")

@@ -15,29 +15,34 @@ class Graph:
   transforms stay eager, since a single image gains nothing, and whatever an
   entropy decoder depends on.
 
-  The first call runs eagerly: layers create their variables in it, and graphs
-  must not. (`CompressionModel.build_variables` makes it.)
+  The first call runs eagerly, unless `built`: layers create their variables in it, and
+  graphs must not. (`CompressionModel.build_variables` makes it.)
 
   Args:
-    function: of one (B, H, W, C) float tensor; C does not vary.
+    function: of tensors, such as (B, H, W, C), of which the last axis does not vary
+      unless it is the only one.
+    built: whether all variables are there by its first call.
   """
 
-  def __init__(self, function):
+  def __init__(self, function, built=False):
     self._function = function
     self._graph = None
-    self._built = False
+    self._built = built
     self._lock = threading.Lock()
 
-  def __call__(self, x):
-    """Returns the function of `x`."""
+  def __call__(self, *tensors):
+    """Returns the function of tensors."""
     if not tf.executing_eagerly():
-      return self._function(x)
+      return self._function(*tensors)
     with self._lock:
       if not self._built:
         self._built = True
-        return self._function(x)
+        return self._function(*tensors)
       if self._graph is None:
         self._graph = tf.function(
             self._function, autograph=False, input_signature=[
-                tf.TensorSpec([None, None, None, x.shape[-1]])])
-    return self._graph(x)
+                tf.TensorSpec(
+                    [None] * (x.shape.rank - 1)
+                    + [x.shape[-1] if x.shape.rank > 1 else None], x.dtype)
+                for x in tensors])
+    return self._graph(*tensors)

@@ -1,0 +1,49 @@
+"""The two halves of a checkerboard, as batches of dense grids.
+
+Half 0 holds the sites with an even sum of row and column. Of two rows it has the even
+columns of one and the odd columns of the other: two grids of a quarter of the sites
+each, which stand one after the other in a batch.
+"""
+
+import tensorflow as tf
+
+# Row and column that each grid of each half begins with.
+_GRIDS = (((0, 0), (1, 1)), ((0, 1), (1, 0)))
+
+
+def half(x, number):
+  """Returns one half, (2 B, H / 2, W / 2, C), of (B, H, W, C) with even sides."""
+  return tf.concat(
+      [x[:, row::2, column::2] for row, column in _GRIDS[number]], axis=0)
+
+
+def whole(first, second=None):
+  """Returns (B, H, W, C) of both halves; without a second one there are zeros."""
+  if second is None:
+    second = tf.zeros_like(first)
+  (even, odd), (right, left) = (tf.split(x, 2, axis=0) for x in (first, second))
+  upper = tf.stack([even, right], axis=3)  # (B, H / 2, W / 2, 2, C).
+  lower = tf.stack([left, odd], axis=3)
+  rows = tf.stack([upper, lower], axis=2)  # (B, H / 2, 2, W / 2, 2, C).
+  shape = tf.shape(first)
+  return tf.reshape(rows, [
+      shape[0] // 2, 2 * shape[1], 2 * shape[2], first.shape[-1]])
+
+
+def surroundings(x, number, size):
+  """Returns what a convolution sees that gives results at the sites of a half.
+
+  Args:
+    x: (B, H, W, C).
+    number: of the half.
+    size: of its kernel, odd; its stride is 2, it pads nothing.
+
+  Returns:
+    (2 B, H - 2 + size, W - 2 + size, C).
+  """
+  margin = size // 2
+  x = tf.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
+  height, width = tf.shape(x)[1] - 1, tf.shape(x)[2] - 1
+  return tf.concat(
+      [x[:, row:row + height, column:column + width]
+       for row, column in _GRIDS[number]], axis=0)
