@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.entropy_models import LatentCodec
-from tfc_models.layers import ExactConv2D, ExactConv2DTranspose
+from tfc_models.layers import ExactConv2D, ExactConv2DTranspose, ExactModulation
 from tfc_models.modeling.settings import EVALUATION, Settings, TrainingContext
 from tfc_models.modeling.training_step import TrainableModel
 from tfc_models.ops import padding
@@ -111,7 +111,7 @@ class Model(TrainableModel, abc.ABC):
   def fix_scales(self) -> None:
     """Sets the scales of integer networks alone, as evaluation needs them."""
     for module in self.submodules:
-      if isinstance(module, (ExactConv2D, ExactConv2DTranspose)):
+      if isinstance(module, (ExactConv2D, ExactConv2DTranspose, ExactModulation)):
         module.fix_tables()
 
   def build_variables(self):

@@ -126,7 +126,7 @@ class TrainableModel(tf.keras.Model):
     The loss is bpp + lmbda * mse with mse on 0..255, likewise with its logarithm or
     the mean absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
     ms_ssim); the distortion is the mean over all stages. Each sample is weighed
-    by its own lmbda. Of video, bpp is per pixel and frame, and distortions and
+    by its own lmbda, and its loss by `balance`. Of video, bpp is per pixel and frame, and distortions and
     PSNR are means over frames. (Keras owns the attribute `Model.loss`.)
 
     Args:
@@ -147,6 +147,7 @@ class TrainableModel(tf.keras.Model):
             measure(_frames(x), _frames(x_hat)), [tf.shape(x)[0], -1]), axis=1)
         for x_hat in output.stages or (output.x_hat,)]
     loss = bpp + context.lmbda * tf.add_n(distortions) / len(distortions)
+    loss *= self.balance(context.lmbda)
     figures = {f"bpp_{name}": rate for name, rate in rates.items()}
     figures.update(
         loss=loss, bpp=bpp, mse=mse, psnr=metrics.psnr_from_mse(mse))
@@ -274,6 +275,15 @@ class TrainableModel(tf.keras.Model):
     """
     del noise
     return self.controls.lmbda
+
+  def balance(self, lmbda):
+    """Returns factors on the losses of samples, a scalar or (B,), given their lmbda.
+
+    Models of variable rate hold the large losses of high rates against the small ones
+    of low rates with it. At `controls.lmbda` it is 1.
+    """
+    del lmbda
+    return 1.0
 
   def _log(self, figures):
     unknown = figures.keys() - self.means.keys()

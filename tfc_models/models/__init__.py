@@ -5,6 +5,7 @@ from tfc_models.models import bmshj2018 as bmshj2018
 from tfc_models.models import johnston2018 as johnston2018
 from tfc_models.models import mbt2018 as mbt2018
 from tfc_models.models import tfcm_base as tfcm_base
+from tfc_models.models import tfcm_flex as tfcm_flex
 from tfc_models.models import toderici2016 as toderici2016
 from tfc_models.models import toderici2017 as toderici2017
 from tfc_models.models import vric as vric

@@ -18,33 +18,32 @@ import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.entropy_models import (
-    INDEX_UNIT,
-    SYMBOL_LIMIT,
-    FactorizedCodec,
-    GainCodec,
-    GaussianCodec,
-    GaussianParams,
-    HyperpriorCodec,
-    index_from_scale,
-    integer_bits,
-    params_from_integers,
+  INDEX_UNIT,
+  SYMBOL_LIMIT,
+  FactorizedCodec,
+  GainCodec,
+  GaussianCodec,
+  GaussianParams,
+  HyperpriorCodec,
+  index_from_scale,
+  integer_bits,
+  params_from_integers,
 )
 from tfc_models.layers import (
-    ExactConv2D,
-    ExactConv2DTranspose,
-    ResidualBlock,
-    ScaledConv2D,
-    ScaledConv2DTranspose,
+  ExactConv2D,
+  ExactConv2DTranspose,
+  ResidualBlock,
+  ScaledConv2D,
+  ScaledConv2DTranspose,
 )
 from tfc_models.models.families.transform_model import (
-    TransformModel,
-    high_rate_step,
+  TransformModel,
+  high_rate_step,
 )
 from tfc_models.ops.graph import Graph
+from tfc_models.transforms import lapped
+from tfc_models.transforms.lapped import BLOCK, DEPTH
 
-BLOCK = 8
-KERNEL = 16
-DEPTH = 3 * BLOCK**2  # Complete: the KLT loses nothing before rounding.
 
 @registry.register("tfcm-base")
 class TfcmBase(TransformModel):
@@ -79,8 +78,7 @@ class TfcmBase(TransformModel):
     y_codec = GaussianCodec(
         name="y", reconstruction="round", distortion_weight=distortion_weight)
     super().__init__(
-        ScaledConv2D(DEPTH, KERNEL, BLOCK, rate=1.0, name="analysis_transform"),
-        ScaledConv2DTranspose(3, KERNEL, BLOCK, rate=1.0, name="synthesis_transform"),
+        lapped.analysis(), lapped.synthesis(),
         HyperpriorCodec(
             lambda y: self._hyper_analyze(y), lambda z_hat: self._params(z_hat),
             z_codec, GainCodec(y_codec, lambda: self.gain), hyper_depth),
@@ -115,25 +113,12 @@ class TfcmBase(TransformModel):
   def prepare(self, images, lmbda):
     """Starts as the KLT codec of `high_rate_step`."""
     self.build_variables()
-    blocks = np.concatenate([_blocks(np.asarray(batch)) for batch in images])
-    colour = blocks.reshape(-1, 3).mean(axis=0)
-    variances, basis = np.linalg.eigh(np.cov(blocks, rowvar=False))
-    variances = np.maximum(variances[::-1], 1e-2)
-    basis = basis[:, ::-1]  # (8 * 8 * 3, 192), largest variance first.
     step = high_rate_step(lmbda)
-    scales = np.sqrt(variances) / step
-    margin = (KERNEL - BLOCK) // 2
-    kernel = np.pad(
-        basis.reshape(BLOCK, BLOCK, 3, DEPTH),
-        [(margin, margin), (margin, margin), (0, 0), (0, 0)])
+    scales = lapped.start(
+        self.analysis_transform, self.synthesis_transform, images, step)
     self.step.assign(step)
     self.gain.assign(1.0)
     self.normalizer.assign(1.0 / np.sqrt(1.0 + np.square(scales)))
-    analysis, synthesis = self.analysis_transform, self.synthesis_transform
-    analysis.kernel.assign(kernel / analysis.scale)
-    analysis.bias.assign(-np.tile(colour, BLOCK**2) @ basis / step)
-    synthesis.kernel.assign(kernel / synthesis.scale)
-    synthesis.bias.assign(colour / step)
     # Scales: of the channels. Means: the network starts small, not at zero.
     last = self.hyper_synthesis_transform.layers[-1]
     last.kernel.assign(0.1 * last.kernel)
@@ -212,12 +197,3 @@ def _exact_hyper_synthesis(width):
           2 * DEPTH, 1, activation=None, name="conv_2",
           **{**bits, "out_bits": integer_bits(DEPTH, means=True)}),
   ], name="hyper_synthesis_transform")
-
-
-def _blocks(images):
-  """Returns the 8x8 blocks, (N, 192), of uint8 images, centred on 127.5."""
-  batch, height, width, channels = images.shape
-  blocks = images.reshape(
-      batch, height // BLOCK, BLOCK, width // BLOCK, BLOCK, channels)
-  blocks = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(-1, DEPTH)
-  return blocks.astype(np.float64) - 127.5

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import tensorflow as tf
 
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.modeling import base
@@ -48,17 +49,36 @@ class TransformModel(base.CompressionModel):
     return self.latent_codec.latents
 
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
-    y_hat, bits = self.latent_codec(self.analyze(x), noise=context.noise)
-    return base.ModelOutput(self.synthesize(y_hat), bits)
+    told = self.told(tf.shape(x)[0], settings.quality, context.lmbda)
+    y_hat, bits = self.latent_codec(
+        self.analyze(x, *told), *told, noise=context.noise)
+    return base.ModelOutput(self.synthesize(y_hat, *told), bits)
 
   def encode(self, x, settings):
-    strings, _ = self.latent_codec.compress(self.analyze(x))
+    told = self.told(1, settings.quality)
+    strings, _ = self.latent_codec.compress(self.analyze(x, *told), *told)
     return [base.latent_chunk(strings)]
 
   def decode(self, chunks, header):
+    told = self.told(1, header.settings.get("quality"))
     strings = base.latent_strings(chunks, len(self.latents))
     shape = self.latent_shape(header, self.factor, self.depth)
-    return self.synthesize(self.latent_codec.decompress(strings, shape))
+    y_hat = self.latent_codec.decompress(strings, shape, *told)
+    return self.synthesize(y_hat, *told)
+
+  def told(self, batch, quality=None, lmbda=None) -> tuple:
+    """Returns what transforms and latent codec are told beside their input.
+
+    Nothing, where weights are for one rate; `layers.Condition` and the like, one for
+    all, where they are for several.
+
+    Args:
+      batch: B, an int or a scalar tensor.
+      quality: 1..100, or None.
+      lmbda: in training, of each sample; otherwise None.
+    """
+    del batch, quality, lmbda
+    return ()
 
   def prepare(self, images, lmbda):
     """Starts as a transform codec of `high_rate_step`."""
