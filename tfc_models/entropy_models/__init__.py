@@ -2,6 +2,7 @@
 
 from tfc_models.entropy_models.autoregressive import AutoregressiveCodec
 from tfc_models.entropy_models.base import Coded, LatentCodec
+from tfc_models.entropy_models.conditional import ConditionalFactorizedCodec
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.flags import read_flags, write_flags
 from tfc_models.entropy_models.gain import GainCodec
@@ -51,6 +52,7 @@ __all__ = [
     "AutoregressiveCodec",
     "BernoulliCodec",
     "Coded",
+    "ConditionalFactorizedCodec",
     "EvidenceReader",
     "FactorizedCodec",
     "GainCodec",

@@ -12,13 +12,14 @@ class HyperpriorCodec(LatentCodec):
 
   Either codec may itself be a hyperprior, a split, or autoregressive.
 
-  Its own params, if there are any, go to the three functions as a second argument.
+  Its own params, if there are any, go to the three functions as a second argument, and
+  to the codec of z.
 
   Args:
     analysis: function of y, (B, H, W, C), to z, `factor` times smaller.
     synthesis: function of z_hat to outputs the size of y. Whatever of them selects
       a table must be equal on every machine, see `layers.exact`.
-    z_codec: `LatentCodec` without params.
+    z_codec: `LatentCodec`.
     y_codec: `LatentCodec`.
     depth: channels of z.
     to_params: from outputs to the params of `y_codec`; by default as they are.
@@ -69,19 +70,19 @@ class HyperpriorCodec(LatentCodec):
 
   def __call__(self, y, params=None, noise=None):
     with as_real(noise is not None):
-      z_hat, z_bits = self.z_codec(self.analyze(y, params), noise=noise)
+      z_hat, z_bits = self.z_codec(self.analyze(y, params), params, noise)
       y_hat, y_bits = self.y_codec(y, self.params_of(z_hat, params), noise)
     return y_hat, {**z_bits, **y_bits}
 
   def symbols(self, y, params=None):
-    z_coded, z_hat = self.z_codec.symbols(self.analyze(y, params))
+    z_coded, z_hat = self.z_codec.symbols(self.analyze(y, params), params)
     y_coded, y_hat = self.y_codec.symbols(y, self.params_of(z_hat, params))
     return [*z_coded, *y_coded], y_hat
 
   def decode(self, reader, shape, params=None):
     height, width, _ = shape
     z_hat = self.z_codec.decode(
-        reader, (height // self.factor, width // self.factor, self.depth))
+        reader, (height // self.factor, width // self.factor, self.depth), params)
     return self.y_codec.decode(reader, shape, self.params_of(z_hat, params))
 
   def prepare(self, y):

@@ -209,7 +209,7 @@ class RangeTables(tf.Module):
           [PRECISION - math.log2(width.max()) for width in widths])
       self._checked = checksum
 
-  def check_lengths(self, strings, each):
+  def check_lengths(self, strings, each, groups=1):
     """Checks that strings are long enough for their symbols; in graphs it cannot.
 
     A symbol takes at least the bits of the most probable one of its table. An encoder
@@ -219,6 +219,7 @@ class RangeTables(tf.Module):
     Args:
       strings: (B,) bytes.
       each: how many symbols of each table these hold.
+      groups: in so many of equal size the tables come, and only one is used.
 
     Raises:
       BitstreamError: if one is too short.
@@ -226,7 +227,8 @@ class RangeTables(tf.Module):
     if not tf.executing_eagerly():
       return
     self.check()
-    needed = float(each) * float(self._least.sum()) / 32.0
+    least = self._least.reshape(groups, -1).sum(axis=1).min()
+    needed = float(each) * float(least) / 32.0
     for string in strings.numpy():
       if len(string) + 1024 < needed:
         raise BitstreamError(

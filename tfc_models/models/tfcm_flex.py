@@ -26,7 +26,7 @@ from tfc_models.entropy_models import (
     INDEX_UNIT,
     NUM_SCALES,
     SYMBOL_LIMIT,
-    FactorizedCodec,
+    ConditionalFactorizedCodec,
     GaussianCodec,
     HyperpriorCodec,
     SpaceChannelCodec,
@@ -62,6 +62,8 @@ from tfc_models.transforms.space_channel import (
 _LMBDAS = {1: 0.00025, 25: 0.0014, 50: 0.004, 75: 0.016, 90: 0.05, 100: 0.3}
 QUALITY = 50  # Where nothing else is said.
 _CASES = range(1, 101)
+# Of neighbouring qualities, which have the same tables of z.
+_BANDS = 20
 # Of Chebyshev polynomials in log lmbda.
 _ROWS = 5
 # Training draws the ends of the range more often than what lies between: they have
@@ -108,8 +110,8 @@ class TfcmFlex(TransformModel):
         name="y", reconstruction="round", distortion_weight=distortion_weight,
         fit_symbols=True)
     # Narrow from the start: z begins near zero and would pay for the width.
-    z_codec = FactorizedCodec(
-        hyper_depth, name="z", reconstruction="round", init_scale=2.0)
+    z_codec = ConditionalFactorizedCodec(
+        hyper_depth, cases, _BANDS, name="z", reconstruction="round", init_scale=2.0)
     context_network = SpaceChannelNetwork(
         groups, context_width, cases,
         scale_from_index(np.arange(NUM_SCALES, dtype=np.float32)).numpy())
