@@ -6,8 +6,9 @@ A plan is a JSON list of entries, the next one trained after the one before:
      "overrides": {"train.lmbda": 0.003}, "data": "which photographs",
      "history": "what train.init had seen"}
 
-Progressive models have one file for all rates, of quality 100. The name is that of a
-registered model, or begins so where weights of several variants are shipped.
+Progressive models have one file for all rates, of quality 100; others for all rates
+have one of the quality that nothing else says. The name is that of a registered model,
+or begins so where weights of several variants are shipped.
 Paths and values that all entries share come from the command line.
 """
 
@@ -42,6 +43,7 @@ _ITERATIONS = (1, 2, 4, 8, 12, 16)
 _ITERATION_COLUMNS = (
     "| name | iterations | bpp | PSNR dB | SSIM | MS-SSIM |\n"
     "|---|---|---|---|---|---|")
+_QUALITY_COLUMNS = _ITERATION_COLUMNS.replace("iterations", "at quality")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,8 +160,11 @@ def _refresh_page(page, manifest):
   """Puts the tables of a manifest in the place of those in a page."""
   text = read_bytes(page).decode()
   tables = {"| name | quality |": table(manifest)}
-  if any(entry["kodak"].get("curve") for entry in manifest):
+  curves = [entry["kodak"]["curve"] for entry in manifest if "curve" in entry["kodak"]]
+  if any("quality" not in curve for curve in curves):
     tables["| name | iterations |"] = iteration_table(manifest)
+  if any("quality" in curve for curve in curves):
+    tables["| name | at quality |"] = quality_table(manifest)
   for start, new in tables.items():
     text, count = re.subn(
         re.escape(start) + r".*?(?=\n\n)", lambda _, new=new: new, text,
@@ -194,16 +199,34 @@ def table(manifest):
 
 def iteration_table(manifest):
   """Returns the page's table of progressive weights, as Markdown, likewise."""
-  rows = [_ITERATION_COLUMNS]
+  return _curves(manifest, _ITERATION_COLUMNS, lambda curve: {
+      count: count - 1 for count in _ITERATIONS
+      if "quality" not in curve and count <= len(curve["bpp"])})
+
+
+def quality_table(manifest):
+  """Returns the page's table of other weights for all rates, likewise."""
+  return _curves(manifest, _QUALITY_COLUMNS, lambda curve: {
+      quality: number for number, quality in enumerate(curve.get("quality", ()))})
+
+
+def _curves(manifest, columns, places_of):
+  """Returns a table of points of curves.
+
+  Args:
+    manifest: entries.
+    columns: the lines above.
+    places_of: from a curve to a dict from what a point is called to its place.
+  """
+  rows = [columns]
   for entry in manifest:
     curve = entry["kodak"].get("curve")
-    for count in _ITERATIONS if curve else ():
-      if count <= len(curve["bpp"]):
-        bpp, psnr, ssim, ms_ssim = (
-            curve[key][count - 1] for key in ("bpp", "psnr", "ssim", "ms_ssim"))
-        rows.append(
-            f"| {entry['name']} | {count} | {bpp:.3f} | {psnr:.2f} | {ssim:.4f} "
-            f"| {ms_ssim:.4f} |")
+    for label, place in places_of(curve).items() if curve else ():
+      bpp, psnr, ssim, ms_ssim = (
+          curve[key][place] for key in ("bpp", "psnr", "ssim", "ms_ssim"))
+      rows.append(
+          f"| {entry['name']} | {label} | {bpp:.3f} | {psnr:.2f} | {ssim:.4f} "
+          f"| {ms_ssim:.4f} |")
   return "\n".join(rows)
 
 

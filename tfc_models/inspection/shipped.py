@@ -14,7 +14,7 @@ from typing import Optional
 
 import numpy as np
 
-from tfc_models import bitstream, pretrained
+from tfc_models import bitstream, metrics, pretrained
 from tfc_models.codecs import LearnedCodec, classical
 from tfc_models.datasets.files import find_images, read_image
 from tfc_models.evaluation.record import (
@@ -25,6 +25,9 @@ from tfc_models.evaluation.record import (
 from tfc_models.inspection.progressive import measured
 from tfc_models.modeling.settings import Settings
 from tfc_models.pretrained.loader import weight_path
+
+# Where the curve of weights for all rates is looked at.
+QUALITIES = (1, 10, 25, 50, 75, 90, 100)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Summary:
     exact: of how many images all latents and pixels were those of the model.
     images: their number.
     curve: of progressive models, a dict of lists, one value for each number of
-      iterations: bpp, psnr, ssim, ms_ssim, means over images. Otherwise None.
+      iterations: bpp, psnr, ssim, ms_ssim, means over images. Of others with the
+      capability "quality", likewise for each of `QUALITIES`, and these. Otherwise None.
   """
 
   bpp: float
@@ -88,15 +92,24 @@ def summarize(codec, paths):
       curves.append([
           (8 * num_bytes / (image.shape[0] * image.shape[1]), *found)
           for num_bytes, *found in measured(image, stages, header, chunks)])
+    elif "quality" in model.capabilities:
+      records = [measure(codec, image, Settings(quality=quality))
+                 for quality in QUALITIES]
+      curves.append([
+          (each.bpp, each.psnr, metrics.ssim(image, each.decoded), each.ms_ssim)
+          for each in records])
   means = [float(mean) for mean in np.mean(rows, axis=0)]
   return Summary(
       *means, coded / estimate - 1.0, max(overheads), exact, len(paths),
-      _mean_curve(curves) if curves else None)
+      _mean_curve(curves, model) if curves else None)
 
 
-def _mean_curve(curves):
+def _mean_curve(curves, model):
   means = np.mean(curves, axis=0).T.round(4)
-  return dict(zip(("bpp", "psnr", "ssim", "ms_ssim"), means.tolist()))
+  curve = dict(zip(("bpp", "psnr", "ssim", "ms_ssim"), means.tolist()))
+  if "progressive" not in model.capabilities:
+    curve["quality"] = list(QUALITIES)
+  return curve
 
 
 def main(arguments):
