@@ -1,40 +1,50 @@
 """`tfcm compress`: images to `.tfcm` files."""
 
+import argparse
+import re
 import time
 
 from tfc_models import bitstream, pretrained
 from tfc_models.cli import clips, files, remote
+from tfc_models.codecs.loading import DEFAULT_MODEL
 from tfc_models.datasets import y4m
 from tfc_models.datasets.files import EXTENSIONS, read_image
 from tfc_models.errors import BitstreamError, ImageError
 
 # Flags that choose weights or what they do, which an export has fixed.
-_OURS = ("model", "quality", "iterations", "target_size", "target_psnr", "tile_psnr",
-         "raw_bits", "thumbnail")
-_DEFAULT_MODEL = "tfcm-base"
+_OURS = ("model", "quality", "iterations", "target_size", "target_bpp", "target_psnr",
+         "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail")
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 
 
 def add_arguments(parser):
   files.add_arguments(parser, "images, or .y4m files for video models", "a .tfcm file, of an editor a .jpg")
   parser.add_argument(
       "--model", help="name of shipped weights, training "
-      "directory or weight file (default tfcm-base)")
+      f"directory or weight file (default {DEFAULT_MODEL})")
   parser.add_argument(
       "--quality", type=int, metavar="1..100",
-      help="the nearest shipped rate is taken; of progressive models, the share "
-      "of iterations in per cent")
+      help="what the model can vary; of weights for one rate each, the nearest is "
+      "taken; of progressive models, the share of iterations in per cent")
   parser.add_argument(
       "--iterations", type=int, metavar="K",
       help="of progressive models: at most K iterations")
   parser.add_argument(
-      "--target_size", type=int, metavar="BYTES",
-      help="of these: as many iterations as fit into a file of that size")
+      "--target_size", type=_bytes, metavar="BYTES",
+      help="of these and of models of variable rate: as many iterations, or the highest "
+      "quality, as fit into a file of that size; 24KiB and 1.5MB are understood")
+  parser.add_argument(
+      "--target_bpp", type=float, metavar="BITS",
+      help="likewise, of so many bits a pixel")
   parser.add_argument(
       "--target_psnr", type=float, metavar="DB",
-      help="of these: as few iterations as reach that PSNR")
+      help="of the same: as few iterations, or the lowest quality, as reach that PSNR")
+  parser.add_argument(
+      "--target_ms_ssim", type=float, metavar="0..1",
+      help="likewise, that MS-SSIM")
   parser.add_argument(
       "--tile_psnr", type=float, metavar="DB",
-      help="of these, with an entropy coder or patches: tiles that have reached that PSNR take "
+      help="of progressive models, with an entropy coder or patches: tiles that have reached that PSNR take "
       "no further bits")
   parser.add_argument(
       "--raw_bits", action="store_true",
@@ -52,7 +62,7 @@ def run(arguments):
     with client:
       return files.process(pairs, _at_server(client), arguments, _describe)
   from tfc_models import codecs
-  model = arguments.model or _DEFAULT_MODEL
+  model = arguments.model or DEFAULT_MODEL
   path, _ = pretrained.find_by_name(model, arguments.quality)
   kind = codecs.kind_of(path)
   pairs = files.expand(
@@ -65,7 +75,8 @@ def run(arguments):
       iterations=arguments.iterations, tile_psnr=arguments.tile_psnr,
       raw_bits=arguments.raw_bits)
   options = codecs.FileOptions(
-      target_bytes=arguments.target_size, target_psnr=arguments.target_psnr,
+      target_bytes=arguments.target_size, target_bpp=arguments.target_bpp,
+      target_psnr=arguments.target_psnr, target_ms_ssim=arguments.target_ms_ssim,
       thumbnail=arguments.thumbnail)
   if kind == "video":
     return files.process(
@@ -86,6 +97,21 @@ def run(arguments):
         codec.model.registered_name, header, iterations, result, data, seconds)
 
   return files.process(pairs, work, arguments, _describe)
+
+
+def _bytes(text):
+  """Returns the number of bytes that a text such as "24KiB" names.
+
+  Raises:
+    argparse.ArgumentTypeError: if it names none.
+  """
+  match = re.fullmatch(r"(-?[0-9.]+) ?([a-zA-Z]*)", text)
+  try:
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+  except (TypeError, ValueError, KeyError, OverflowError):
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no size; wanted bytes, or a number with kB, MB, KiB or MiB"
+    ) from None
 
 
 def _at_server(client):

@@ -5,6 +5,8 @@ from typing import NamedTuple, Optional
 
 from tfc_models.bitstream import Header
 
+TARGETS = ("target_bytes", "target_bpp", "target_psnr", "target_ms_ssim")
+
 
 @dataclasses.dataclass(frozen=True)
 class FileOptions:
@@ -12,8 +14,12 @@ class FileOptions:
 
   Attributes:
     target_bytes: of progressive models, the last iteration with which the file has
-      no more bytes is the last one.
-    target_psnr: likewise, the first with which the image has as many dB.
+      no more bytes is the last one; of others of variable rate, the highest quality
+      with which it has no more is taken.
+    target_bpp: the same, in bits per pixel.
+    target_psnr: the first iteration, or lowest quality, with which the image has as
+      many dB.
+    target_ms_ssim: likewise, with which it has that MS-SSIM.
     thumbnail: write a file of the thumbnail profile, see `bitstream/FORMAT.md`; of
       progressive models whose iterations have a fixed size.
     metadata: dict of bytes by name, some of `bitstream.METADATA_NAMES`, which the
@@ -21,9 +27,29 @@ class FileOptions:
   """
 
   target_bytes: Optional[int] = None
+  target_bpp: Optional[float] = None
   target_psnr: Optional[float] = None
+  target_ms_ssim: Optional[float] = None
   thumbnail: bool = False
   metadata: Optional[dict] = None
+
+  @property
+  def has_target(self):
+    """Whether the file shall meet one."""
+    return any(vars(self)[name] is not None for name in TARGETS)
+
+  def in_bytes(self, height, width):
+    """Returns the same of an image, without `target_bpp`."""
+    if self.target_bpp is None:
+      return self
+    budget = int(self.target_bpp * height * width / 8.0)
+    return dataclasses.replace(
+        self, target_bpp=None, target_bytes=min(
+            budget, budget if self.target_bytes is None else self.target_bytes))
+
+  def without_targets(self):
+    """Returns the same without what says how good or large a file is."""
+    return dataclasses.replace(self, **dict.fromkeys(TARGETS))
 
 
 class File(NamedTuple):

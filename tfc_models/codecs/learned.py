@@ -1,6 +1,7 @@
 """Learned codecs: a model, its weights, and the container."""
 
 from tfc_models import bitstream, metrics
+from tfc_models.codecs import rate_control
 from tfc_models.codecs.base import Codec, check_image
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.file_options import File, FileOptions
@@ -37,6 +38,10 @@ class LearnedCodec(ModelCodec, Codec):
     except BitstreamError as error:
       raise ImageError(str(error)) from None
     options = options or FileOptions()
+    if options.has_target and "progressive" not in self.model.capabilities:
+      self.checked_settings(settings or Settings(), options)
+      return rate_control.encode(self, image, settings or Settings(), options)
+    options = options.in_bytes(height, width)
     settings, noted = self.checked_settings(settings or Settings(), options)
     header = bitstream.Header(
         self.model.registered_name, self.fingerprint, height, width, channels,
@@ -44,10 +49,10 @@ class LearnedCodec(ModelCodec, Codec):
     profile = profile_of(self.model, header)
     profile.check(options.metadata)
     with self.coding(UsageError, header):
-      if options.target_bytes is None and options.target_psnr is None:
-        chunks = self.model.compress(image, settings)
-      else:
+      if options.has_target:
         chunks = self._chunks_towards(image, settings, options, profile)
+      else:
+        chunks = self.model.compress(image, settings)
       return File(profile.pack(chunks, options.metadata), header, chunks)
 
   def decode(self, data, iterations=None, allow_partial=False,
@@ -116,6 +121,9 @@ class LearnedCodec(ModelCodec, Codec):
       chunks.append(chunk)
       if options.target_psnr is not None and (
           metrics.psnr(image, decoded) >= options.target_psnr):
+        break
+      if options.target_ms_ssim is not None and (
+          (metrics.compare(image, decoded).ms_ssim or 1.0) >= options.target_ms_ssim):
         break
     if not chunks:
       raise UsageError(

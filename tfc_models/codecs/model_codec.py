@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models.codecs.checks import check_weights
+from tfc_models.codecs.file_options import TARGETS
 from tfc_models.errors import UsageError
 from tfc_models.modeling import weights
 
@@ -44,16 +45,17 @@ class ModelCodec:
   def checked_settings(self, settings, options):
     """Returns settings with our quality, checked, and what the header notes."""
     asked = {**vars(settings), **vars(options)}
-    for name in ("iterations", "target_bytes", "target_psnr", "tile_psnr",
-                 "raw_bits", "thumbnail"):
+    for name in ("iterations", "tile_psnr", "raw_bits", "thumbnail", *TARGETS):
       value = asked[name]
       if value is None or value is False:
         continue
-      if "progressive" not in self.model.capabilities:
+      if not self._takes(name):
         raise UsageError(
             f"{self.name} is not progressive, it takes no {name}")
       if not value > 0:
         raise UsageError(f"{name} must be positive, got {value}")
+    if options.target_ms_ssim is not None and not options.target_ms_ssim < 1:
+      raise UsageError(f"target_ms_ssim must lie below 1, got {options.target_ms_ssim}")
     if settings.quality is None:
       settings = dataclasses.replace(
           settings, quality=self.quality,
@@ -66,11 +68,17 @@ class ModelCodec:
           f"{self.name} was trained for one rate, it cannot code at quality "
           f"{settings.quality}; load other weights")
     # Where something else says how many iterations there are, quality does not.
-    decides = (settings.iterations, options.target_bytes, options.target_psnr
-               ) == (None,) * 3 and settings.quality is not None
+    decides = (settings.iterations is None and not options.has_target
+               and settings.quality is not None)
     if options.thumbnail:
       settings = dataclasses.replace(settings, raw_bits=True)
     return settings, {"quality": settings.quality} if decides else {}
+
+  def _takes(self, name):
+    """Returns whether a setting or option says something to the model."""
+    capabilities = self.model.capabilities
+    return "progressive" in capabilities or (
+        name in TARGETS and "quality" in capabilities)
 
   @contextlib.contextmanager
   def coding(self, error_type, header):
