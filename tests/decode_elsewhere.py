@@ -17,6 +17,7 @@ import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import bitstream
 from tfc_models.entropy_models import (
     AutoregressiveCodec,
+    SpaceChannelCodec,
     StringReader,
     SymbolCodec,
 )
@@ -44,7 +45,7 @@ def observe(model, data):
     check(self, leaf, evidence)
 
   for codec in model.latent_codecs():
-    if isinstance(codec, (SymbolCodec, AutoregressiveCodec)):
+    if isinstance(codec, (SymbolCodec, AutoregressiveCodec, SpaceChannelCodec)):
       def decode(*args, original=codec.decode):
         result = original(*args)
         seen.append(sha(result))
