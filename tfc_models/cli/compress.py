@@ -6,14 +6,14 @@ import time
 
 from tfc_models import bitstream, pretrained
 from tfc_models.cli import clips, files, remote
-from tfc_models.codecs.loading import DEFAULT_MODEL
+from tfc_models.codecs.loading import DEFAULT_EFFORT, DEFAULT_MODEL, EFFORTS
 from tfc_models.datasets import y4m
 from tfc_models.datasets.files import EXTENSIONS, read_image
 from tfc_models.errors import BitstreamError, ImageError
 
 # Flags that choose weights or what they do, which an export has fixed.
-_OURS = ("model", "quality", "iterations", "target_size", "target_bpp", "target_psnr",
-         "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail")
+_OURS = ("model", "quality", "effort", "iterations", "target_size", "target_bpp",
+         "target_psnr", "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail")
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 
 
@@ -26,6 +26,10 @@ def add_arguments(parser):
       "--quality", type=int, metavar="1..100",
       help="what the model can vary; of weights for one rate each, the nearest is "
       "taken; of progressive models, the share of iterations in per cent")
+  parser.add_argument(
+      "--effort", type=int, choices=EFFORTS, metavar="1..9",
+      help="of models with a refinement: how long the encoder looks for symbols that "
+      f"suit the decoder (default {DEFAULT_EFFORT}); decoders take the same time")
   parser.add_argument(
       "--iterations", type=int, metavar="K",
       help="of progressive models: at most K iterations")
@@ -73,7 +77,7 @@ def run(arguments):
   codec = codecs.load(model, arguments.quality)
   settings = Settings(
       iterations=arguments.iterations, tile_psnr=arguments.tile_psnr,
-      raw_bits=arguments.raw_bits)
+      raw_bits=arguments.raw_bits, effort=arguments.effort)
   options = codecs.FileOptions(
       target_bytes=arguments.target_size, target_bpp=arguments.target_bpp,
       target_psnr=arguments.target_psnr, target_ms_ssim=arguments.target_ms_ssim,

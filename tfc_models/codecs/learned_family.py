@@ -20,11 +20,13 @@ class LearnedFamily(Family):
   Attributes:
     weights: tuple of (setting, path of a weight file).
     settings: those of them that are in use.
+    effort: of the encoder.
   """
 
   name: str
   weights: tuple
   settings: tuple
+  effort: int = loading.DEFAULT_EFFORT
 
   def missing(self):
     if not self.weights:
@@ -38,10 +40,10 @@ class LearnedFamily(Family):
 
   def make(self, setting):
     from tfc_models import codecs
-    return codecs.open_weights(dict(self.weights)[setting])
+    return codecs.open_weights(dict(self.weights)[setting], effort=self.effort)
 
   def facts(self, setting):
-    return _facts(read_info(dict(self.weights)[setting]))
+    return {**_facts(read_info(dict(self.weights)[setting])), "effort": self.effort}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,21 +79,23 @@ class QualityFamily(Family):
   Attributes:
     path: of the weight file.
     settings: qualities.
+    effort: of the encoder.
   """
 
   name: str
   path: str
   settings: tuple = QUALITIES
+  effort: int = loading.DEFAULT_EFFORT
 
   def check(self, setting):
     check_range(self.name, setting, 1, 100)
 
   def make(self, setting):
     from tfc_models import codecs
-    return codecs.open_weights(self.path, quality=setting)
+    return codecs.open_weights(self.path, quality=setting, effort=self.effort)
 
   def facts(self, setting):
-    return {**_facts(read_info(self.path)), "quality": setting}
+    return {**_facts(read_info(self.path)), "quality": setting, "effort": self.effort}
 
 
 def _family(name, weights):

@@ -1,13 +1,14 @@
 """Which codecs take part: from texts on a command line to families.
 
-A text is [NAME=]CODEC[@SETTING,...], where CODEC is
+A text is [NAME=]CODEC[:effort=EFFORT][@SETTING,...], where CODEC is
 
 - a classical one, see `classical.FAMILIES`,
 - the name of a model with shipped weights,
 - a training directory, a weight file, or a glob of them: one curve,
 - "cmd:ENCODER => DECODER", see `external.parse`,
 
-and a SETTING is a number, START:STOP:STEP with STOP included, or a text.
+and a SETTING is a number, START:STOP:STEP with STOP included, or a text. EFFORT is 1 to
+9, of learned codecs.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from tfc_models.codecs import classical, external, learned_family
 from tfc_models.errors import UsageError
 
 _NAME = re.compile(r"([\w.+-]+)=(?!>)(.*)", re.DOTALL)
+_EFFORT = re.compile(r"(.*?)(?::effort=([1-9]))?", re.DOTALL)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(:-?\d+(\.\d+)?:\d+(\.\d+)?)?")
 
 
@@ -67,7 +69,7 @@ def _family(text, timeout):
   match = _NAME.match(text)
   name, codec = match.groups() if match else (None, text)
   codec, _, settings = codec.rpartition("@") if "@" in codec else (codec, "", "")
-  codec = codec.strip()
+  codec, effort = _EFFORT.fullmatch(codec.strip()).groups()
   settings = tuple(
       setting for part in settings.split(",") if part.strip()
       for setting in _settings(part.strip()))
@@ -82,6 +84,11 @@ def _family(text, timeout):
     raise UsageError(
         f"{codec}: no such codec; there are {', '.join(known)}, training "
         "directories, and cmd:ENCODER => DECODER")
+  if effort:
+    if not hasattr(family, "effort"):
+      raise UsageError(f"{codec} takes no effort")
+    family = dataclasses.replace(
+        family, name=f"{family.name} effort {effort}", effort=int(effort))
   return dataclasses.replace(
       family, name=name or family.name, settings=settings or family.settings)
 

@@ -6,7 +6,10 @@ from tfc_models import pretrained
 from tfc_models.errors import UsageError
 from tfc_models.weight_info import read_info
 
-DEFAULT_MODEL = "tfcm-base"
+DEFAULT_MODEL = "tfcm-flex"
+# How long encoders look for better symbols, `models.families.refinement`.
+EFFORTS = range(1, 10)
+DEFAULT_EFFORT = 5
 
 # From the kind of a model to its codec, and the extension of that one's files, which
 # is known before TensorFlow is.
@@ -40,14 +43,15 @@ def extension_of(kind):
   return _CODECS[kind][1]
 
 
-def open_weights(path, quality=None, iterations=None):
+def open_weights(path, quality=None, iterations=None, effort=DEFAULT_EFFORT):
   """Returns the codec of a weight file; arguments as of `ModelCodec`."""
   module, _, name = _CODECS[kind_of(path)][0].rpartition(".")
   module = importlib.import_module(f"tfc_models.codecs.{module}")
-  return getattr(module, name).from_file(path, quality, iterations)
+  return getattr(module, name).from_file(path, quality, iterations, effort)
 
 
-def load(name=DEFAULT_MODEL, quality=None, kinds=tuple(_CODECS)):
+def load(name=DEFAULT_MODEL, quality=None, kinds=tuple(_CODECS),
+         effort=DEFAULT_EFFORT):
   """Returns a `LearnedCodec`, or a `VideoCodec` or `EditedCodec` of such a model.
 
   Args:
@@ -56,13 +60,14 @@ def load(name=DEFAULT_MODEL, quality=None, kinds=tuple(_CODECS)):
     quality: 1..100, the nearest shipped rate is taken (see `codec.quality`).
       Progressive models code as large a share of their iterations.
     kinds: of models, those that the caller can make use of.
+    effort: as of `ModelCodec`.
 
   Raises:
     UsageError: if there are no such weights, or they take no quality.
   """
   path, found = pretrained.find_by_name(name, quality)
   kind_of(path, kinds)
-  codec = open_weights(path, found)
+  codec = open_weights(path, found, effort=effort)
   if quality is not None:
     if "quality" in codec.model.capabilities:
       codec.quality = quality

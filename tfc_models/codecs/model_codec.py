@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models.codecs.checks import check_weights
 from tfc_models.codecs.file_options import TARGETS
+from tfc_models.codecs.loading import DEFAULT_EFFORT, EFFORTS
 from tfc_models.errors import UsageError
 from tfc_models.modeling import weights
 
@@ -21,22 +22,26 @@ class ModelCodec:
     quality: what the weights stand for, noted in the header; None if unknown.
     iterations: of progressive models, how many there are where a call asks neither
       for iterations nor for a quality.
+    effort: 1..9, of encoders where a call asks for none, see
+      `models.families.refinement`.
   """
 
-  def __init__(self, model, fingerprint, quality=None, iterations=None):
+  def __init__(self, model, fingerprint, quality=None, iterations=None,
+               effort=DEFAULT_EFFORT):
     self.model = model
     self.fingerprint = fingerprint
     self.quality = quality
     self.iterations = iterations
+    self.effort = effort
     self.name = model.registered_name + (
         "" if quality is None else f" q{quality}")
 
   @classmethod
-  def from_file(cls, path, quality=None, iterations=None):
+  def from_file(cls, path, quality=None, iterations=None, effort=DEFAULT_EFFORT):
     """Returns the codec of a weight file."""
     model, info = weights.load(path)
     return cls(
-        model, bytes.fromhex(info["fingerprint"]), quality, iterations)
+        model, bytes.fromhex(info["fingerprint"]), quality, iterations, effort)
 
   def check_weights(self, header):
     """Raises WrongWeightsError unless a header names these weights."""
@@ -56,6 +61,10 @@ class ModelCodec:
         raise UsageError(f"{name} must be positive, got {value}")
     if options.target_ms_ssim is not None and not options.target_ms_ssim < 1:
       raise UsageError(f"target_ms_ssim must lie below 1, got {options.target_ms_ssim}")
+    if settings.effort is None:
+      settings = dataclasses.replace(settings, effort=self.effort)
+    if settings.effort not in EFFORTS:
+      raise UsageError(f"effort must lie in 1..9, got {settings.effort}")
     if settings.quality is None:
       settings = dataclasses.replace(
           settings, quality=self.quality,

@@ -76,13 +76,15 @@ class LatentCodec(tf.Module, abc.ABC):
     """Returns the `SymbolCodec` of each string, in their order."""
 
   @abc.abstractmethod
-  def __call__(self, y, params=None, noise=None) -> tuple[tf.Tensor, dict]:
+  def __call__(self, y, params=None, noise=None, **more) -> tuple[tf.Tensor, dict]:
     """Quantises `y` and estimates its bits.
 
     Args:
       y: (B, H, W, C) float latent.
       params: what the entropy model is conditioned on, of the subclass.
       noise: `ops.noise.Noise` in training; None rounds, as the coder does.
+      **more: `rounding`, of codecs around a Gaussian: a scalar tensor instead of its
+        `distortion_weight`.
 
     Returns:
       y_hat, shaped like `y`, and a dict from latent to bits, (B,): for
@@ -91,8 +93,12 @@ class LatentCodec(tf.Module, abc.ABC):
     """
 
   @abc.abstractmethod
-  def symbols(self, y, params=None) -> tuple[list[Coded], tf.Tensor]:
-    """Returns a list of `Coded`, one a string, and y_hat as of `decode`."""
+  def symbols(self, y, params=None, **more) -> tuple[list[Coded], tf.Tensor]:
+    """Returns a list of `Coded`, one a string, and y_hat as of `decode`.
+
+    Args:
+      y, params, **more: as of `__call__`.
+    """
 
   @abc.abstractmethod
   def decode(self, reader, shape, params=None) -> tf.Tensor:
@@ -108,13 +114,13 @@ class LatentCodec(tf.Module, abc.ABC):
       DesyncError: if they were not.
     """
 
-  def compress(self, y, params=None) -> tuple[list, tf.Tensor]:
+  def compress(self, y, params=None, **more) -> tuple[list, tf.Tensor]:
     """Codes `y`.
 
     Returns:
       list of strings, (B,) bytes each, and y_hat as `decompress` will return it.
     """
-    coded, y_hat = self.symbols(y, params)
+    coded, y_hat = self.symbols(y, params, **more)
     with probe.span("entropy coding"):
       return [leaf.write(*one) for leaf, one in zip(self.leaves(), coded)], y_hat
 

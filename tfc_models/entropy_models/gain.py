@@ -26,12 +26,12 @@ class GainCodec(LatentCodec):
   def leaves(self):
     return self.codec.leaves()
 
-  def __call__(self, y, params=None, noise=None):
-    y_hat, bits = self.codec(self.gain() * y, params, noise)
+  def __call__(self, y, params=None, noise=None, **more):
+    y_hat, bits = self.codec(self.gain() * y, params, noise, **more)
     return y_hat / self.gain(), bits
 
-  def symbols(self, y, params=None):
-    coded, y_hat = self.codec.symbols(self.gain() * y, params)
+  def symbols(self, y, params=None, **more):
+    coded, y_hat = self.codec.symbols(self.gain() * y, params, **more)
     return coded, y_hat / self.gain()
 
   def decode(self, reader, shape, params=None):

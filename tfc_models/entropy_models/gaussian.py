@@ -96,10 +96,10 @@ class GaussianCodec(SymbolCodec):
     self.fixed_grid = fixed_grid
     self.fit_symbols = fit_symbols
 
-  def price(self, y, params=None, noise=None):
+  def price(self, y, params=None, noise=None, rounding=None):
     indexes, loc = params
     if noise is None:
-      y_hat, residual = self.quantize(y, params)
+      y_hat, residual = self.quantize(y, params, rounding)
       if self.fixed_grid:
         residual -= self._fractions(loc) / _FRACTIONS
       scale = scale_from_index(tf.cast(self._scale_indexes(params), tf.float32))
@@ -128,20 +128,22 @@ class GaussianCodec(SymbolCodec):
         coding_rank=3, compression=True, stateless=True, tail_mass=2**-12,
         range_coder_precision=PRECISION), certain=self.certain is not None)
 
-  def quantize(self, y, params=None):
+  def quantize(self, y, params=None, rounding=None):
+    """As of `SymbolCodec`; `rounding`, a scalar, instead of `distortion_weight`."""
     loc = params.loc
     if self.fixed_grid:
       y_hat = self.on_grid(y)
       return y_hat, y_hat - self._whole(loc)
     residual = y if loc is None else y - loc
     symbols = tf.round(residual)
-    if self.distortion_weight:
+    weight = self.distortion_weight if rounding is None else rounding
+    if rounding is not None or weight:
       symbols = self._spare_bits(
-          residual, symbols, self._scale_indexes(params))
+          residual, symbols, self._scale_indexes(params), weight)
     symbols = tf.clip_by_value(symbols, -_SYMBOL_LIMIT, _SYMBOL_LIMIT)
     return (symbols if loc is None else symbols + loc), symbols
 
-  def _spare_bits(self, residual, symbols, indexes):
+  def _spare_bits(self, residual, symbols, indexes, weight):
     """Moves symbols towards zero where the bits outweigh the error."""
     distance, nearest = tf.abs(residual), tf.abs(symbols)
     row = indexes * (_LAST_THRESHOLD + 1)
@@ -151,7 +153,7 @@ class GaussianCodec(SymbolCodec):
     # saves.
     worse = 2.0 * (distance - nearest) + 1.0
     move = tf.logical_and(
-        nearest > 0.0, self.distortion_weight * worse < saved)
+        nearest > 0.0, weight * worse < saved)
     return tf.where(move, symbols - tf.sign(symbols), symbols)
 
   def evidence(self, params, shape):

@@ -68,15 +68,20 @@ class HyperpriorCodec(LatentCodec):
     with probe.span("hyper"):
       return self.analysis(y) if params is None else self.analysis(y, params)
 
-  def __call__(self, y, params=None, noise=None):
+  def __call__(self, y, params=None, noise=None, seen=None, **more):
+    """As of `LatentCodec`; z is that of `seen`, where it is given, instead of `y`."""
+    z = self.analyze(y if seen is None else seen, params)
     with as_real(noise is not None):
-      z_hat, z_bits = self.z_codec(self.analyze(y, params), params, noise)
-      y_hat, y_bits = self.y_codec(y, self.params_of(z_hat, params), noise)
+      z_hat, z_bits = self.z_codec(z, params, noise)
+      y_hat, y_bits = self.y_codec(
+          y, self.params_of(z_hat, params), noise, **more)
     return y_hat, {**z_bits, **y_bits}
 
-  def symbols(self, y, params=None):
-    z_coded, z_hat = self.z_codec.symbols(self.analyze(y, params), params)
-    y_coded, y_hat = self.y_codec.symbols(y, self.params_of(z_hat, params))
+  def symbols(self, y, params=None, seen=None, **more):
+    z = self.analyze(y if seen is None else seen, params)
+    z_coded, z_hat = self.z_codec.symbols(z, params)
+    y_coded, y_hat = self.y_codec.symbols(
+        y, self.params_of(z_hat, params), **more)
     return [*z_coded, *y_coded], y_hat
 
   def decode(self, reader, shape, params=None):

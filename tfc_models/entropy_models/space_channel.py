@@ -14,6 +14,9 @@ from tfc_models.layers import Condition, as_real
 from tfc_models.ops import checkerboard, probe
 from tfc_models.ops.graph import Graph
 
+# What squared errors are worth where bits are not.
+_NEAREST = 1e9
+
 
 class SpaceChannelParams(NamedTuple):
   """What a `SpaceChannelCodec` is told by side information.
@@ -60,18 +63,20 @@ class SpaceChannelCodec(LatentCodec):
   def leaves(self):
     return [self.codec]
 
-  def __call__(self, y, params=None, noise=None):
+  def __call__(self, y, params=None, noise=None, rounding=None):
     if noise is None:
-      y_hat, bits = self._estimate_graph(y, *_tensors(params))
+      y_hat, bits = self._estimate_graph(
+          y, self._rounding(rounding), *_tensors(params))
     else:
       with as_real():
         y_hat, bits = self._priced(
             y, params, noise, noise.uniform(y, self.codec.name))
     return tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
 
-  def symbols(self, y, params=None):
+  def symbols(self, y, params=None, rounding=None):
     with probe.span("entropy coding"):
-      *coded, y_hat = self._symbols_graph(y, *_tensors(params))
+      *coded, y_hat = self._symbols_graph(
+          y, self._rounding(rounding), *_tensors(params))
       return [Coded(*coded)], tf.ensure_shape(y_hat, y.shape)
 
   def decode(self, reader, shape, params=None):
@@ -86,28 +91,33 @@ class SpaceChannelCodec(LatentCodec):
   def fix_tables(self):
     """Does nothing: the tables are those of the codec inside."""
 
-  def _estimate(self, y, *params):
-    return self._priced(y, _params(params))
+  def _rounding(self, rounding):
+    # Not none for what does not weigh: nothing is worth moving a symbol for.
+    weight = self.codec.distortion_weight or _NEAREST
+    return tf.convert_to_tensor(weight if rounding is None else rounding, tf.float32)
 
-  def _priced(self, y, params, noise=None, drawn=None):
+  def _estimate(self, y, rounding, *params):
+    return self._priced(y, _params(params), rounding=rounding)
+
+  def _priced(self, y, params, noise=None, drawn=None, **more):
     """Returns y_hat and bits, (B,)."""
     bits = []
 
     def visit(part, own):
-      y_hat, more = self.codec.price(
-          part(y), own, noise and _Drawn(part(drawn)))
-      bits.append(_of_images(total(more), tf.shape(y)[0]))
+      y_hat, some = self.codec.price(
+          part(y), own, noise and _Drawn(part(drawn)), **more)
+      bits.append(_of_images(total(some), tf.shape(y)[0]))
       return y_hat
 
     return self._walk(params, visit), tf.add_n(bits)
 
-  def _symbols(self, y, *params):
+  def _symbols(self, y, rounding, *params):
     """Returns the members of a `Coded`, and y_hat."""
     batch, symbols, evidence = tf.shape(y)[0], [], []
 
     def visit(part, own):
       values = part(y)
-      y_hat, more = self.codec.quantize(values, own)
+      y_hat, more = self.codec.quantize(values, own, rounding)
       symbols.append(_flat(tf.cast(more, tf.int32), batch))
       evidence.append(_flat(self.codec.evidence(own, tf.shape(values)), batch))
       return y_hat

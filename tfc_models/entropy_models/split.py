@@ -33,20 +33,22 @@ class SplitCodec(LatentCodec):
   def leaves(self):
     return [leaf for codec in self.codecs for leaf in codec.leaves()]
 
-  def __call__(self, y, params=None, noise=None):
+  def __call__(self, y, params=None, noise=None, **more):
     found, bits = [], {}
     for number, (codec, part) in enumerate(self._parts_of(y)):
-      y_hat, more = codec(part, self.params_of(params, number, found), noise)
+      y_hat, some = codec(
+          part, self.params_of(params, number, found), noise, **more)
       found.append(y_hat)
-      bits.update(more)
+      bits.update(some)
     return tf.concat(found, axis=-1), bits
 
-  def symbols(self, y, params=None):
+  def symbols(self, y, params=None, **more):
     found, coded = [], []
     for number, (codec, part) in enumerate(self._parts_of(y)):
-      more, y_hat = codec.symbols(part, self.params_of(params, number, found))
+      some, y_hat = codec.symbols(
+          part, self.params_of(params, number, found), **more)
       found.append(y_hat)
-      coded += more
+      coded += some
     return coded, tf.concat(found, axis=-1)
 
   def decode(self, reader, shape, params=None):

@@ -44,8 +44,8 @@ class SymbolCodec(LatentCodec):
   def leaves(self):
     return [self]
 
-  def __call__(self, y, params=None, noise=None):
-    y_hat, bits = self.price(y, params, noise)
+  def __call__(self, y, params=None, noise=None, **more):
+    y_hat, bits = self.price(y, params, noise, **more)
     return y_hat, {self.name: total(bits)}
 
   @abc.abstractmethod
@@ -76,9 +76,9 @@ class SymbolCodec(LatentCodec):
     """Returns what contexts see of y in training."""
     return y + noise.uniform(y, self.name)
 
-  def symbols(self, y, params=None):
+  def symbols(self, y, params=None, **more):
     with probe.span("entropy coding"):
-      y_hat, symbols = self.quantize(y, params)
+      y_hat, symbols = self.quantize(y, params, **more)
       evidence = self.evidence(params, tf.shape(y))
       return [Coded(tf.cast(symbols, tf.int32), evidence)], y_hat
 

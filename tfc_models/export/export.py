@@ -60,7 +60,7 @@ def export(model, quality=None, output=".", flavor="full", name=None,
 
 def _facts(codec, flavor, max_pixels):
   """Returns what a client must know to write and read the same files."""
-  _, settings = codec.checked_settings(Settings(), FileOptions())
+  _, settings = codec.checked_settings(Settings(effort=1), FileOptions())
   return {
       "tfc_models": __version__, "flavor": flavor,
       "model": codec.model.registered_name, "fingerprint": codec.fingerprint.hex(),

@@ -38,7 +38,7 @@ class Full:
     self._max_pixels = max_pixels
     model = codec.model
     self._factor = model.downsampling_factor
-    settings, noted = codec.checked_settings(Settings(), FileOptions())
+    settings, noted = codec.checked_settings(Settings(effort=1), FileOptions())
     header = bitstream.Header(
         model.registered_name, codec.fingerprint, 1, 1, settings=noted)
     written = []

@@ -77,7 +77,7 @@ def summarize(codec, paths):
     stream = bitstream.read(record.data)
     header, chunks = stream.header, stream.chunks
     output = model(model.to_batch(image), settings=Settings(
-        quality=header.settings.get("quality")))
+        quality=header.settings.get("quality"), effort=codec.effort))
     expected = model.to_image(output.x_hat, image.shape)
     estimate += sum(float(bits[0]) for bits in output.bits.values())
     coded += 8 * bitstream.coded_bytes(chunks)

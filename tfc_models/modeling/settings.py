@@ -18,12 +18,16 @@ class Settings:
     tile_psnr: of progressive models with an entropy coder, or patches: tiles of the image that
       have as many dB take no further bits.
     raw_bits: write the bits of such models as they are.
+    effort: 1..9, how long an encoder looks for better symbols, see
+      `models.families.refinement`; None for the least. Models that have nothing to
+      look for take any.
   """
 
   quality: Optional[int] = None
   iterations: Optional[int] = None
   tile_psnr: Optional[float] = None
   raw_bits: bool = False
+  effort: Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)

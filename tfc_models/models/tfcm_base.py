@@ -36,6 +36,7 @@ from tfc_models.layers import (
   ScaledConv2D,
   ScaledConv2DTranspose,
 )
+from tfc_models.models.families.refinement import BITS, Worth
 from tfc_models.models.families.transform_model import (
   TransformModel,
   high_rate_step,
@@ -133,6 +134,9 @@ class TfcmBase(TransformModel):
 
   def _constant(self, name, value):
     return tf.Variable(value, trainable=False, dtype=tf.float32, name=name)
+
+  def worth(self):
+    return Worth(tf.square(self.step), tf.constant(BITS))
 
   def analyze(self, x):
     """x to y in units of `step`."""

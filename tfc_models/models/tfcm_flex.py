@@ -44,6 +44,7 @@ from tfc_models.layers import (
     Modulation,
     ScaledConv2D,
 )
+from tfc_models.models.families.refinement import BITS, Worth
 from tfc_models.models.families.transform_model import (
     TransformModel,
     high_rate_step,
@@ -172,6 +173,12 @@ class TfcmFlex(TransformModel):
 
   def balance(self, lmbda):
     return (lmbda / self.controls.lmbda) ** -_GROWTH
+
+  def worth(self, condition):
+    gain, _ = self.gain.factors(condition.weights)
+    inverse, _ = self.inverse_gain.factors(condition.weights)
+    return Worth(
+        tf.square(self.step * inverse / gain)[:, None, None], tf.constant(BITS))
 
   def analyze(self, x, condition):
     """x to y, in units of what the gain makes of `step`."""

@@ -41,8 +41,12 @@ class Graph:
       if self._graph is None:
         self._graph = tf.function(
             self._function, autograph=False, input_signature=[
-                tf.TensorSpec(
-                    [None] * (x.shape.rank - 1)
-                    + [x.shape[-1] if x.shape.rank > 1 else None], x.dtype)
+                tf.TensorSpec(_any_size(x.shape), x.dtype)
                 for x in tensors])
     return self._graph(*tensors)
+
+
+def _any_size(shape):
+  if shape.rank < 2:
+    return [None] * shape.rank
+  return [None] * (shape.rank - 1) + [shape[-1]]

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
+from tfc_models.models.families.refinement import Refinement
 from tfc_models.ops import image as image_ops
 
 # Of the images that `prepare` is given: so many pixels, in so many steps.
@@ -43,6 +44,7 @@ class TransformModel(base.CompressionModel):
       setattr(self, name, part)
     self.factor = factor
     self.depth = depth
+    self._refinement = Refinement(self)
 
   @property
   def latents(self):
@@ -50,14 +52,25 @@ class TransformModel(base.CompressionModel):
 
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     told = self.told(tf.shape(x)[0], settings.quality, context.lmbda)
-    y_hat, bits = self.latent_codec(
-        self.analyze(x, *told), *told, noise=context.noise)
+    y, more = self.analyze(x, *told), {}
+    if context.noise is None:
+      y, more = self._refinement(x, y, told, settings.effort)
+    y_hat, bits = self.latent_codec(y, *told, noise=context.noise, **more)
     return base.ModelOutput(self.synthesize(y_hat, *told), bits)
 
   def encode(self, x, settings):
     told = self.told(1, settings.quality)
-    strings, _ = self.latent_codec.compress(self.analyze(x, *told), *told)
+    y, more = self._refinement(x, self.analyze(x, *told), told, settings.effort)
+    strings, _ = self.latent_codec.compress(y, *told, **more)
     return [base.latent_chunk(strings)]
+
+  def worth(self, *told):
+    """Returns the `refinement.Worth` of y; None where efforts make no difference.
+
+    Args:
+      *told: of `told`.
+    """
+    del told
 
   def decode(self, chunks, header):
     told = self.told(1, header.settings.get("quality"))
