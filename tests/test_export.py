@@ -22,6 +22,7 @@ from tfc_models.errors import UsageError
 from tfc_models.export import export, images, transport, versions
 from tfc_models.export.container import Container
 from tfc_models.export.split import Networks, check
+from tfc_models.serving.repository import find_versions
 
 pytestmark = pytest.mark.xdist_group("export")
 
@@ -200,6 +201,19 @@ def test_versions_count_on_and_nothing_half_written_stays(split, base, monkeypat
       open(os.path.join(version.filling, "file"), "w").close()
   assert version.path == os.path.join(base, "numbered", "2")
   assert sorted(os.listdir(os.path.join(base, "numbered"))) == ["1", "2"]
+
+
+@pytest.mark.parametrize("name, number", [
+    ("7", 7), ("007", 7), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("\u00b2", None),
+    ("\u0663", None), ("-1", None), ("1.5", None), ("", None), ("v1", None)])
+def test_writers_and_servers_count_the_same_folders_as_versions(name, number, tmp_path):
+  assert versions.number_of(name) == number
+  version = tmp_path / name
+  if name:
+    version.mkdir()
+    (version / "saved_model.pb").touch()
+  found = [] if number is None else [number]
+  assert versions.numbers(tmp_path) == found == [*find_versions(tmp_path)]
 
 
 def test_an_export_says_what_it_holds(split):

@@ -94,6 +94,7 @@ def test_imports_point_down(path):
     "from tfc_models.cli.main import parse; parse(['tfcm', 'compress', 'x'])",
     "from tfc_models import configs; configs.summaries()",
     "from tfc_models.cli.main import parse; parse(['tfcm', 'serve'])",
+    "from tfc_models.export import versions",
 ])
 def test_tensorflow_is_not_imported_by(statement):
   check = "; import sys; sys.exit('tensorflow' in sys.modules)"
