@@ -21,6 +21,26 @@ def _description():
   return re.sub(r"\[[^]]*\]\((?!https?:)([^)]*)\)", r"`\1`", text)
 
 
+def _where(python, packages):
+  """Returns requirements that count for some Pythons alone."""
+  return [f"{package}; python_version {python}" for package in packages]
+
+
+# tensorflow-compression is frozen on TensorFlow 2.14.
+_WHOLE = _where("< '3.12'", [
+    "tensorflow==2.14.1",
+    "tensorflow-compression==2.14.1",
+    "tensorflow-datasets",
+    # Later ones need protobuf 5, TensorFlow 2.14 needs protobuf 4.
+    "tensorflow-metadata<1.16",
+])
+# Its operations alone, and the Keras of models, which TensorFlow has no more.
+_CODING_ONLY = _where(">= '3.12'", [
+    "tensorflow>=2.17,<2.18",
+    "tensorflow-compression-ops==2.17.0",
+    "tf_keras>=2.17,<2.18",
+])
+
 # Comparison of codecs: BD-rates, plots, and anchors that Pillow lacks.
 _EVALUATE = ["bjontegaard", "imagecodecs", "matplotlib", "pillow-heif"]
 
@@ -31,7 +51,8 @@ _SERVE = [
     # Later ones need protobuf 5.
     "grpcio-health-checking<1.63",
     "prometheus_client",
-    "tensorflow-serving-api==2.14.1",
+    *_where("< '3.12'", ["tensorflow-serving-api==2.14.1"]),
+    *_where(">= '3.12'", ["tensorflow-serving-api==2.17.1"]),
 ]
 # Later onnx needs a newer ml_dtypes than TensorFlow 2.14 allows.
 _ONNX = ["onnx<1.18", "tf2onnx"]
@@ -45,7 +66,7 @@ setup(
     long_description=_description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.9,<3.12",
+    python_requires=">=3.9,<3.13",
     packages=find_packages(include=["tfc_models", "tfc_models.*"]),
     package_data={
         "tfc_models": ["py.typed"],
@@ -58,13 +79,9 @@ setup(
         "ml_collections",
         "numpy<2",
         "Pillow>=10.1",
-        # tensorflow-compression is frozen on TensorFlow 2.14.
-        "tensorflow==2.14.1",
-        "tensorflow-compression==2.14.1",
-        "tensorflow-datasets",
-        # Later ones need protobuf 5, TensorFlow 2.14 needs protobuf 4.
-        "tensorflow-metadata<1.16",
         "tqdm",
+        *_WHOLE,
+        *_CODING_ONLY,
     ],
     extras_require={
         "demo": ["scikit-image"],

@@ -34,7 +34,7 @@ NAMES = ("full", "split", "one-latent")
 
 def export_all(folder):
   """Puts exports of two models into a folder, named as in NAMES, beside weights."""
-  exporting = importlib.import_module("tfc_models.export.export")
+  exporting = importlib.import_module("tfc_models.export.flavors")
   base = tiny("tfcm_base", folder)
   one = tiny("bmshj2018_factorized", folder)
   with pytest.MonkeyPatch.context() as patch:

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -10,34 +9,22 @@ import sysconfig
 
 import pytest
 
+from tests import wheels
+from tests.wheels import ROOT
 from tfc_models.cli.main import VERBS
-
-ROOT = pathlib.Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
   """An environment with the wheel and, by path, its dependencies only."""
   folder = tmp_path_factory.mktemp("wheel")
-  # From a copy, as a build leaves traces in its source tree.
-  files = subprocess.run(
-      ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
-      capture_output=True, text=True).stdout.split()
-  for name in files:
-    if not name.startswith("tests/") and (ROOT / name).exists():
-      (folder / "src" / name).parent.mkdir(parents=True, exist_ok=True)
-      (folder / "src" / name).write_bytes((ROOT / name).read_bytes())
-  pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-  subprocess.run(
-      [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder,
-       folder / "src"], check=True)
-  (wheel,) = folder.glob("*.whl")
+  wheel = wheels.build(folder)
   subprocess.run(
       [sys.executable, "-m", "venv", "--without-pip", folder / "env"],
       check=True)
   python = folder / "env" / "bin" / "python"
   subprocess.run(
-      [*pip, "--python", python, "install", "--no-deps", wheel], check=True)
+      [*wheels.PIP, "--python", python, "install", "--no-deps", wheel], check=True)
   # A path line does not process the editable install's own .pth files.
   site = next((folder / "env" / "lib").glob("python*/site-packages"))
   (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))

@@ -11,7 +11,7 @@ from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import SignCodec
 from tfc_models.modeling import weights
 from tfc_models.modeling.model import ModelOutput
-from tfc_models.models.families.recurrent import Progress
+from tfc_models.models.families.progress import Progress
 from tfc_models.ops.noise import Noise
 
 # Besides those that conformance tests.

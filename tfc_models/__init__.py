@@ -11,8 +11,14 @@ Public names are imported on first use, so that `import tfc_models` does not
 load TensorFlow.
 """
 
+import os
+
 from tfc_models import lazy
 from tfc_models.version import __version__
+
+# From 2.16 on TensorFlow's Keras is 3 unless this is said before anybody uses it;
+# models are of Keras 2.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "BitstreamError": "tfc_models.errors",

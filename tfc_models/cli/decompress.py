@@ -7,6 +7,7 @@ from PIL import Image
 
 from tfc_models import bitstream
 from tfc_models.cli import clips, files, remote
+from tfc_models.codecs.checks import MAX_PIXELS
 from tfc_models.datasets.files import image_bytes
 from tfc_models.errors import UsageError
 
@@ -26,8 +27,8 @@ def add_arguments(parser):
       "--allow_partial", action="store_true",
       help="decode files that were cut, as far as they go")
   parser.add_argument(
-      "--max_pixels", type=int, default=2**25, metavar="N",
-      help="refuse larger images (default 33554432); every four iterations of a "
+      "--max_pixels", type=int, default=MAX_PIXELS, metavar="N",
+      help=f"refuse larger images (default {MAX_PIXELS}); every four iterations of a "
       "progressive file count as an image")
   remote.add_arguments(parser)
 

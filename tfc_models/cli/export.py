@@ -3,6 +3,8 @@
 import json
 
 from tfc_models.cli.console import printable
+from tfc_models.codecs.checks import MAX_PIXELS
+from tfc_models.codecs.loading import DEFAULT_MODEL
 
 # As `export.FLAVORS`, which would load TensorFlow.
 _FLAVORS = ("full", "split", "onnx", "tflite")
@@ -16,8 +18,9 @@ networks of split for other runtimes."""
 def add_arguments(parser):
   parser.epilog = EPILOG
   parser.add_argument(
-      "--model", default="tfcm-base", metavar="NAME|DIR",
-      help="shipped weights, training directory or weight file (default tfcm-base)")
+      "--model", default=DEFAULT_MODEL, metavar="NAME|DIR",
+      help="shipped weights, training directory or weight file "
+      f"(default {DEFAULT_MODEL})")
   parser.add_argument(
       "--quality", type=int, metavar="1..100",
       help="of shipped weights, the nearest is taken (default 50)")
@@ -31,8 +34,8 @@ def add_arguments(parser):
       "--name", metavar="NAME",
       help="of the model at the server (default its registered name)")
   parser.add_argument(
-      "--max_pixels", type=int, default=2**25, metavar="N",
-      help="the export refuses larger images (default 2^25)")
+      "--max_pixels", type=int, default=MAX_PIXELS, metavar="N",
+      help=f"the export refuses larger images (default {MAX_PIXELS})")
   parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

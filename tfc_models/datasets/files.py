@@ -23,6 +23,9 @@ EXTENSIONS = frozenset(
 # starts other programs to read them, whatever a file's name is.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
+# How files begin.
+PNG_MAGIC, JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+
 # As many as a .tfcm file may hold.
 MAX_PIXELS = 2**28
 

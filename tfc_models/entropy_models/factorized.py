@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.ops import quantize
+from tfc_models.upstream import tfc
 
 # How much wider or narrower than at first a density may start, and its sites to see.
 _WIDTHS = 2.0 ** np.arange(-6.0, 6.5, 0.5)

@@ -1,11 +1,11 @@
 """Flags of which few are set, as bytes."""
 
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from tfc_models.errors import BitstreamError
 from tfc_models.ops.byte_strings import bytes_of
 from tfc_models.ops.checks import require
+from tfc_models.upstream import tfc
 
 
 def write_flags(flags):

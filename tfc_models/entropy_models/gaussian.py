@@ -5,11 +5,11 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.ops import quantize
+from tfc_models.upstream import tfc
 
 NUM_SCALES = 64
 SCALE_MIN = 0.11

@@ -5,9 +5,9 @@ import zlib
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from tfc_models.errors import BitstreamError, UsageError
+from tfc_models.upstream import require_whole, tfc
 
 # 16 bits instead of tfc's default 12: at a scale of 0.11 a symbol is worth
 # 0.0002 bits, which a 12-bit table rounds up to several times that.
@@ -54,8 +54,11 @@ class RangeTables(tf.Module):
       make_entropy_model: function of no arguments to a `tfc` entropy model
         with `stateless=True` and the precision `PRECISION`; the same each time.
       certain: whether one more table follows, of a symbol zero that is sure.
-    """
 
+    Raises:
+      UsageError: where there is no `tfc` but its operations.
+    """
+    require_whole()
     if self._compute is None:
       # As a graph: the search for the tails of a learned density takes some
       # thousand tiny steps, 20 seconds eagerly. Traced once: it reads the

@@ -1,5 +1,11 @@
-"""Trained weights to files that servers and other runtimes load."""
+"""Trained weights to files that servers and other runtimes load.
 
-from tfc_models.export.export import FLAVORS, export
+Names are imported on first use, since `versions` needs no TensorFlow.
+"""
 
-__all__ = ["FLAVORS", "export"]
+from tfc_models import lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(__name__, {
+    "FLAVORS": "tfc_models.export.flavors",
+    "export": "tfc_models.export.flavors",
+})

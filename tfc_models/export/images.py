@@ -7,12 +7,11 @@ grey ones with one channel; what a codec of 8-bit RGB would drop is refused.
 import numpy as np
 import tensorflow as tf
 
+from tfc_models.datasets.files import JPEG_MAGIC, PNG_MAGIC
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding
 from tfc_models.ops.checks import after
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 # Of PNG: grey, RGB, palette; the others have an alpha channel.
 _PNG_GRAY, _PNG_OPAQUE = 0, (0, 2, 3)
 _START_OF_SCAN, _EXIF_SEGMENT = 0xDA, 0xE1
@@ -33,8 +32,8 @@ def decode(data, max_pixels):
   In graphs the failures are InvalidArgumentError: not such a file, broken, too large,
   transparency, 16 bits, CMYK, an animation.
   """
-  is_png = tf.strings.substr(data, 0, len(_PNG)) == _PNG
-  is_jpeg = tf.strings.substr(data, 0, len(_JPEG)) == _JPEG
+  is_png = tf.strings.substr(data, 0, len(PNG_MAGIC)) == PNG_MAGIC
+  is_jpeg = tf.strings.substr(data, 0, len(JPEG_MAGIC)) == JPEG_MAGIC
   data = after(is_png | is_jpeg, "the image is neither PNG nor JPEG", data)
   values = _values(data)
   height, width, is_gray, orientation = tf.cond(
@@ -128,7 +127,7 @@ def _png_facts(values):
     return position + 12 + length, tf.where(named(b"eXIf"), position + 8, exif)
 
   _, exif = tf.while_loop(
-      more, step, [tf.constant(len(_PNG)), tf.constant(-1)])
+      more, step, [tf.constant(len(PNG_MAGIC)), tf.constant(-1)])
   return height, width, colour == _PNG_GRAY, _orientation(values, exif)
 
 

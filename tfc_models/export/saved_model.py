@@ -9,7 +9,7 @@ from tfc_models.fileio import write_json
 
 # Where TensorFlow Serving looks for files that are not the graph's.
 EXTRA = "assets.extra"
-WARM_UP = "tf_serving_warmup_requests"
+WARM_UP = os.path.join(EXTRA, "tf_serving_warmup_requests")
 FACTS = "codec.json"
 
 
@@ -35,7 +35,7 @@ def write(folder, name, signatures, facts, requests):
   extra = os.path.join(folder, EXTRA)
   os.makedirs(extra)
   write_json(os.path.join(extra, FACTS), facts)
-  with tf.io.TFRecordWriter(os.path.join(extra, WARM_UP)) as writer:
+  with tf.io.TFRecordWriter(os.path.join(folder, WARM_UP)) as writer:
     for record in records:
       writer.write(record)
 

@@ -51,10 +51,19 @@ class Version:
     self.path = None
 
 
+def number_of(name):
+  """Returns the number of the version in a folder of that name, or None.
+
+  "007" is 7, as for TensorFlow Serving; an int64 holds all of 18 digits.
+  """
+  is_number = name.isascii() and name.isdigit() and len(name) < 19
+  return int(name) if is_number else None
+
+
 def numbers(folder):
   """Returns the sorted numbers of the versions in a folder."""
-  return sorted(int(entry.name) for entry in os.scandir(folder)
-                if entry.name.isdecimal() and entry.is_dir())
+  return sorted(number_of(entry.name) for entry in os.scandir(folder)
+                if number_of(entry.name) is not None and entry.is_dir())
 
 
 def _rename(source, folder):

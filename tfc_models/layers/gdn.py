@@ -1,7 +1,8 @@
 """Generalized divisive normalization with the exponents of the papers."""
 
 import tensorflow as tf
-import tensorflow_compression as tfc
+
+from tfc_models.upstream import tfc
 
 # What new gammas are: of a channel itself, and of any other.
 _OWN, _OTHERS = 0.1, 1e-3

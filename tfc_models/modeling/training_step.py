@@ -12,6 +12,7 @@ from tfc_models.modeling.settings import TrainingContext
 from tfc_models.modeling.weights import variables_by_path
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.noise import Noise
+from tfc_models.upstream import require_whole
 
 # From name to (B,) of the batches x, x_hat in [0, 1]; see `objective`.
 DISTORTIONS = {
@@ -78,7 +79,9 @@ class TrainableModel(tf.keras.Model):
 
     Raises:
       ValueError: if nothing is called so, or optimizers and networks differ.
+      UsageError: where models only code, see `upstream`.
     """
+    require_whole()
     if distortion not in DISTORTIONS:
       raise ValueError(
           f"`distortion` must be one of {tuple(DISTORTIONS)}, got "

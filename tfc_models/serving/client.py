@@ -5,7 +5,12 @@ import threading
 from tfc_models import bitstream
 from tfc_models.codecs.base import check_image
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels, check_weights
-from tfc_models.datasets.files import image_bytes, read_image
+from tfc_models.datasets.files import (
+    JPEG_MAGIC,
+    PNG_MAGIC,
+    image_bytes,
+    read_image,
+)
 from tfc_models.errors import (
     BitstreamError,
     ImageError,
@@ -19,7 +24,7 @@ from tfc_models.serving.status import ServingError
 TIMEOUT = 60.0
 RETRIES = 5
 # How files begin that exports read; others are read here, and sent as PNG.
-_READ_BY_EXPORTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_READ_BY_EXPORTS = (PNG_MAGIC, JPEG_MAGIC)
 
 
 class Client:

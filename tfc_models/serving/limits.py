@@ -4,12 +4,12 @@ import threading
 
 from tfc_models import bitstream
 from tfc_models.bitstream.header import read_header
-from tfc_models.datasets.files import claimed_pixels
+from tfc_models.datasets.files import JPEG_MAGIC, PNG_MAGIC, claimed_pixels
 from tfc_models.errors import BitstreamError
 from tfc_models.serving.status import ServingError, invalid
 
 # How images begin that may be of many more pixels than bytes.
-_COMPRESSED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
+_COMPRESSED = (PNG_MAGIC, JPEG_MAGIC, b"GIF8")
 
 
 class Gate:

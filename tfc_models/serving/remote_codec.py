@@ -14,7 +14,6 @@ from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.export import transport
 from tfc_models.modeling import base
 from tfc_models.modeling.model import written
-from tfc_models.ops import padding
 
 
 class RemoteCodec:
@@ -132,9 +131,7 @@ class RemoteCodec:
   def _shape(self, number, header):
     """Returns the shape, (B, H, W, C), of a latent."""
     depth, _, factor = self._sizes[number]
-    multiple = self._model.downsampling_factor
-    return [1, *(padding.padded_size(side, multiple) // factor
-                 for side in (header.height, header.width)), depth]
+    return [1, *self._model.latent_shape(header, factor, depth)]
 
 
 def _check(tensor, shape):

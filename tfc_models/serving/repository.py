@@ -2,6 +2,8 @@
 
 import os
 
+from tfc_models.export import versions
+
 
 def find_versions(base_path):
   """Returns a dict from version number to path.
@@ -15,10 +17,10 @@ def find_versions(base_path):
   found = {}
   with os.scandir(base_path) as entries:
     for entry in sorted(entries, key=lambda entry: entry.name):
-      # As many digits as an int64 has; "007" is 7, as for TensorFlow Serving.
-      if (entry.name.isascii() and entry.name.isdigit() and len(entry.name) < 19
-          and os.path.isfile(os.path.join(entry.path, "saved_model.pb"))):
-        found.setdefault(int(entry.name), os.path.abspath(entry.path))
+      number = versions.number_of(entry.name)
+      if number is not None and os.path.isfile(
+          os.path.join(entry.path, "saved_model.pb")):
+        found.setdefault(number, os.path.abspath(entry.path))
   return found
 
 

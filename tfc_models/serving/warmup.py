@@ -9,10 +9,10 @@ import tensorflow as tf
 from absl import logging
 from tensorflow_serving.apis import prediction_log_pb2
 
+from tfc_models.export.saved_model import WARM_UP
 from tfc_models.serving import signatures, tensors
 from tfc_models.serving.status import ServingError
 
-FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 # As TensorFlow Serving; more of them are no warm-up.
 MAX_RECORDS = 1000
 
@@ -27,7 +27,7 @@ def replay(model, path):
   Raises:
     ServingError: if the file is damaged, or a request fails.
   """
-  file = os.path.join(path, FILE)
+  file = os.path.join(path, WARM_UP)
   if not os.path.exists(file):
     return
   count = 0

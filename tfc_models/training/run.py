@@ -26,6 +26,7 @@ from tfc_models.modeling import weights
 from tfc_models.pretrained import loader
 from tfc_models.training import schedules
 from tfc_models.training.checks import check_options
+from tfc_models.upstream import require_whole
 from tfc_models.version import __version__
 
 CHECKPOINTS = "checkpoints"
@@ -58,10 +59,11 @@ class Run:
 
   Raises:
     UsageError: if data or options cannot work, or the directory holds
-      something else.
+      something else; where models only code, see `upstream`.
   """
 
   def __init__(self, train_dir, model_name, model_arguments, data, options):
+    require_whole()
     self.train_dir = train_dir
     self.data = data
     self.options = options

@@ -1,9 +1,7 @@
 """What the recurrent, progressive codecs share: iterations over a residual."""
 
 import collections
-import dataclasses
 import math
-from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -17,50 +15,13 @@ from tfc_models.entropy_models import SignCodec
 from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
-from tfc_models.models.families.iteration_coder import BinaryRNN, Past
+from tfc_models.models.families.iteration_coder import BinaryRNN
+from tfc_models.models.families.progress import Progress
 from tfc_models.models.families.stopping import Tiles
 from tfc_models.ops import padding
 from tfc_models.ops.checks import require
 
 RECONSTRUCTIONS = ("one_shot", "additive", "scaled")
-
-
-class Progress(NamedTuple):
-  """Where an image is between two iterations.
-
-  Attributes:
-    x_hat: in the range of the networks; None before the first.
-    gain: what the residual is multiplied by and the output divided by, in additive
-      models; broadcasts to x_hat.
-    encoder, decoder: states of the networks; None before the first.
-    past: what the entropy coder knows of the codes so far.
-    tiles: those that take no more bits; None in training.
-  """
-
-  x_hat: Optional[tf.Tensor] = None
-  gain: object = 1.0
-  encoder: Optional[list] = None
-  decoder: Optional[list] = None
-  past: Past = Past()
-  tiles: Optional[Tiles] = None
-
-  @property
-  def is_coding(self):
-    """Whether a file is written or read, without gradients."""
-    return self.tiles is not None
-
-  def flat(self):
-    """Returns the tensors in it, a list, of two iterations but the first alike."""
-    return tf.nest.flatten(self._nested())
-
-  def filled(self, tensors):
-    """Returns what `flat` gives `tensors` of."""
-    found = tf.nest.pack_sequence_as(self._nested(), tensors)
-    return found._replace(
-        tiles=dataclasses.replace(self.tiles, stopped=found.tiles))
-
-  def _nested(self):
-    return self._replace(tiles=self.tiles.stopped)
 
 
 class RecurrentModel(base.CompressionModel):

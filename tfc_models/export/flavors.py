@@ -1,4 +1,4 @@
-"""Weights to a numbered version that a server loads."""
+"""Weights to a numbered version that a server or another runtime loads."""
 
 import numpy as np
 
