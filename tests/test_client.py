@@ -34,8 +34,8 @@ MODELS = exports.NAMES
 
 @pytest.fixture(scope="module")
 def codecs(exported):
-  base = loading.load(str(exported / "tfcm_base.npz"))
-  one = loading.load(str(exported / "bmshj2018_factorized.npz"))
+  base = loading.load(str(exported / "tfcm_base.npz"), effort=1)
+  one = loading.load(str(exported / "bmshj2018_factorized.npz"), effort=1)
   return {"full": base, "split": base, "one-latent": one}
 
 

@@ -36,7 +36,7 @@ def full(request, base):
   """A codec, and the full export of its weights as loaded."""
   path = exports.tiny(request.param, base)
   version, _ = export(path, None, base, name=f"{request.param}-full")
-  return loading.load(path), tf.saved_model.load(version).signatures
+  return loading.load(path, effort=1), tf.saved_model.load(version).signatures
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_full_export_codes_pixels(full):
 def test_a_full_export_refuses_streams_that_are_none_of_its_weights(full):
   codec, signatures = full
   stream = codec.encode(make_image(64, 64))
-  other = loading.load("bmshj2018-factorized").encode(make_image(64, 64))
+  other = loading.load("bmshj2018-factorized", effort=1).encode(make_image(64, 64))
   changed = bytearray(stream)
   changed[-8] ^= 1
   for data, reason in ((other, "with these weights"), (stream[:-3], "cut off"),
@@ -102,13 +102,13 @@ def test_any_prefix_of_a_progressive_file_decodes(base):
   weight_file = exports.tiny("toderici2017", base)
   path, _ = export(weight_file, 50, base, name="progressive")
   signatures = tf.saved_model.load(path).signatures
-  codec = loading.load(weight_file, 50)
+  codec = loading.load(weight_file, 50, effort=1)
   image = make_image(32, 64)
   stream = signatures["encode"](
       tf.constant([exports.png(image)]))["bitstream_bytes"].numpy()[0]
   assert stream == codec.encode(image)
   # Of more iterations than the export writes, too.
-  read = codec.read(loading.load(weight_file, 100).encode(image))
+  read = codec.read(loading.load(weight_file, 100, effort=1).encode(image))
   assert len(read.chunks) == 2
   for count in (1, 2):
     data = bitstream.write(read.header, read.chunks[:count])
@@ -171,7 +171,7 @@ def test_a_process_without_our_packages_runs_a_split_export(split, tmp_path):
   subprocess.run(
       [sys.executable, "-c", _BARE, split[0], str(file), str(out)], check=True,
       cwd=tmp_path)
-  codec = loading.load("tfcm-base", 50)
+  codec = loading.load("tfcm-base", 50, effort=1)
   coded, _ = codec.model.latent_codec.symbols(
       codec.model.analyze(codec.model.to_batch(image)))
   with np.load(out) as found:
@@ -262,7 +262,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(
 def networks(base):
   """Weights of a hyperprior, a picture, and the integers that the library makes of it."""
   path = exports.tiny("bmshj2018_hyperprior", base)
-  codec = loading.load(path)
+  codec = loading.load(path, effort=1)
   image = make_image(128, 192)
   coded, _ = codec.model.latent_codec.symbols(
       codec.model.analyze(codec.model.to_batch(image)))

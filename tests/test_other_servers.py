@@ -35,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("client")
 
 @pytest.fixture(scope="module")
 def codec(exported):
-  return loading.load(str(exported / "tfcm_base.npz"))
+  return loading.load(str(exported / "tfcm_base.npz"), effort=1)
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,25 @@
 """The quality at which the file of a model of variable rate meets a target."""
 
 import dataclasses
+import itertools
 import math
 from typing import Callable, NamedTuple
+
+import numpy as np
 
 from tfc_models import metrics
 from tfc_models.errors import UsageError
 
 QUALITIES = (1, 100)
-# The one to try first: the middle of what people ask for.
-_FIRST = 50
+# Where to begin: about the bits per pixel of photographs at some qualities (Kodak), and
+# the middle of what people ask for.
+_TYPICAL = {0.06: 1, 0.1: 10, 0.2: 25, 0.39: 50, 0.85: 75, 1.4: 90, 2.7: 100}
+_MIDDLE = 50
+# The logarithm of a size grows about so much with that of `Settings.rounding`; what to
+# stay below a budget by, and how many files are made in all.
+_ROUNDING_SLOPE = 0.15
+_MARGIN = 0.003
+_MOST = 6
 
 
 class Target(NamedTuple):
@@ -21,6 +31,7 @@ class Target(NamedTuple):
     slope: about how much it grows from a quality to the next.
     least: whether the number is the least wanted, rather than the most.
     shown: function of such a number to a text.
+    first: the quality to try first.
   """
 
   value: float
@@ -28,6 +39,7 @@ class Target(NamedTuple):
   slope: float
   least: bool
   shown: Callable
+  first: int = _MIDDLE
 
 
 def encode(codec, image, settings, options):
@@ -50,11 +62,12 @@ def encode(codec, image, settings, options):
   if len(found) != 1:
     raise UsageError("one target at a time: a size, PSNR or MS-SSIM")
   (target,) = found
-  plain, files = options.without_targets(), {}
+  plain, files, count = options.without_targets(), {}, itertools.count(1)
 
-  def measured(quality):
+  def measured(quality, **more):
+    next(count)
     files[quality] = codec.encode_file(
-        image, dataclasses.replace(settings, quality=quality), plain)
+        image, dataclasses.replace(settings, quality=quality, **more), plain)
     return target.measure(files[quality])
 
   below, above, values = enclosing(measured, target)
@@ -64,7 +77,34 @@ def encode(codec, image, settings, options):
     raise UsageError(
         f"no quality meets the target of {target.shown(target.value)}: {nearest}, the "
         f"nearest, gives {target.shown(values[nearest])}")
-  return files[quality]
+  if target.least or above is None:
+    return files[quality]
+  best, left = files[below], _MOST + 1 - next(count)
+  size = _fill(lambda factor: measured(above, rounding=settings.rounding * factor),
+               target, values[above], left)
+  return files[above] if values[below] < size <= target.value else best
+
+
+def _fill(measured, target, size, tries):
+  """Makes a file that is too large smaller, with errors worth somewhat less.
+
+  Args:
+    measured: function of a factor on `Settings.rounding` to the number of the file
+      that it makes.
+    target: `Target`.
+    size: the number of the file.
+    tries: how many files may be made.
+
+  Returns:
+    the number of the last one.
+  """
+  factor = 1.0
+  for _ in range(tries):
+    if size <= target.value:
+      break
+    factor *= math.exp((target.value - _MARGIN - size) / _ROUNDING_SLOPE)
+    size = measured(factor)
+  return size
 
 
 def _targets(codec, image, options):
@@ -76,7 +116,9 @@ def _targets(codec, image, options):
   if options.target_bytes is not None:
     found.append(Target(
         math.log(options.target_bytes), lambda file: math.log(len(file.data)), 0.035,
-        False, lambda value: f"{math.exp(value):.0f} bytes"))
+        False, lambda value: f"{math.exp(value):.0f} bytes",
+        round(np.interp(8.0 * options.target_bytes / (image.shape[0] * image.shape[1]),
+                        list(_TYPICAL), list(_TYPICAL.values())))))
   if options.target_psnr is not None:
     found.append(Target(
         options.target_psnr, lambda file: metrics.psnr(image, decoded(file)), 0.2, True,
@@ -105,7 +147,7 @@ def enclosing(measured, target):
   """
   low, high = QUALITIES
   values = {}
-  quality = _FIRST
+  quality = target.first
 
   def is_below(quality):
     value = values[quality]

@@ -21,6 +21,8 @@ class Settings:
     effort: 1..9, how long an encoder looks for better symbols, see
       `models.families.refinement`; None for the least. Models that have nothing to
       look for take any.
+    rounding: factor on what errors are worth against bits where such an encoder rounds:
+      less for somewhat smaller files of one quality.
   """
 
   quality: Optional[int] = None
@@ -28,6 +30,7 @@ class Settings:
   tile_psnr: Optional[float] = None
   raw_bits: bool = False
   effort: Optional[int] = None
+  rounding: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

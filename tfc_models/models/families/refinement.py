@@ -48,22 +48,25 @@ class Refinement:
     self._model = model
     self._step = None
 
-  def __call__(self, x, y, told, effort):
+  def __call__(self, x, y, told, settings):
     """Returns y and what the codec shall be told to round it.
 
     Args:
       x: (B, H, W, 3) in [0, 1].
       y: its latent.
       told: of `TransformModel.told`.
-      effort: 1..9.
+      settings: `Settings`, of which `effort` and `rounding` count.
 
     Returns:
       y, and a dict of keyword arguments for `LatentCodec`.
     """
     worth = self._model.worth(*told)
-    count = ITERATIONS[effort or 1]
-    if worth is None or not count:
+    count = ITERATIONS[settings.effort or 1]
+    if worth is None or (not count and settings.rounding == 1.0):
       return y, {}
+    bits = settings.rounding * worth.bits
+    if not count:
+      return y, {"rounding": _FIRST * bits}
     if self._step is None:
       self._step = tf.function(self._iterate, autograph=False, reduce_retracing=True)
     eta, last = _SCHEDULES[count]
@@ -71,8 +74,9 @@ class Refinement:
     for number in range(count):
       weight = _FIRST + (last - _FIRST) * number / count
       target = self._step(
-          x, y, target, told, worth, tf.constant(eta), tf.constant(weight))
-    return target, {"rounding": last * worth.bits, "seen": y}
+          x, y, target, told, worth._replace(bits=bits), tf.constant(eta),
+          tf.constant(weight))
+    return target, {"rounding": last * bits, "seen": y}
 
   def _iterate(self, x, y, target, told, worth, eta, weight):
     model = self._model

@@ -54,13 +54,13 @@ class TransformModel(base.CompressionModel):
     told = self.told(tf.shape(x)[0], settings.quality, context.lmbda)
     y, more = self.analyze(x, *told), {}
     if context.noise is None:
-      y, more = self._refinement(x, y, told, settings.effort)
+      y, more = self._refinement(x, y, told, settings)
     y_hat, bits = self.latent_codec(y, *told, noise=context.noise, **more)
     return base.ModelOutput(self.synthesize(y_hat, *told), bits)
 
   def encode(self, x, settings):
     told = self.told(1, settings.quality)
-    y, more = self._refinement(x, self.analyze(x, *told), told, settings.effort)
+    y, more = self._refinement(x, self.analyze(x, *told), told, settings)
     strings, _ = self.latent_codec.compress(y, *told, **more)
     return [base.latent_chunk(strings)]
 
