@@ -17,6 +17,7 @@ from tfc_models import bitstream
 from tfc_models.cli import main as cli
 from tfc_models.codecs import LearnedCodec
 from tfc_models.errors import BitstreamError
+from tfc_models.modeling.settings import Settings
 
 
 def tfcm(*words):
@@ -58,7 +59,7 @@ def test_round_trip_beside_the_input(photo, stream, tiny_weights):
   assert (code, err) == (0, "")
   assert "50x33" in out
   codec = LearnedCodec.from_file(tiny_weights)
-  expected, _ = codec.model.reconstruct(make_image(33, 50))
+  expected, _ = codec.model.reconstruct(make_image(33, 50), Settings(effort=codec.effort))
   np.testing.assert_array_equal(np.asarray(Image.open(photo_out)), expected)
   assert sorted(p.name for p in photo.parent.iterdir()) == [
       "out.png", "photo.png", "photo.tfcm"]

@@ -25,6 +25,7 @@ from tfc_models.configs import options
 from tfc_models.convert import compressai, conversion, self_test
 from tfc_models.entropy_models import AutoregressiveCodec, FactorizedCodec
 from tfc_models.modeling import weights
+from tfc_models.modeling.settings import Settings
 from tfc_models.weight_info import read_info
 
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", "mbt2018")
@@ -114,7 +115,8 @@ def test_a_converted_model_codes_at_once(name, made, tmp_path):
   assert tfcm("compress", photo, "--model", folder, "-o", stream)[0] == 0
   assert tfcm("decompress", stream, "--model_path", folder, "-o", decoded)[0] == 0
   codec = LearnedCodec.from_file(str(folder / "model.npz"))
-  expected, _ = codec.model.reconstruct(make_image(80, 70))
+  expected, _ = codec.model.reconstruct(
+      make_image(80, 70), Settings(effort=codec.effort))
   np.testing.assert_array_equal(np.asarray(Image.open(decoded)), expected)
 
 

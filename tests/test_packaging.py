@@ -66,7 +66,7 @@ def test_the_wheel_codes_outside_the_checkout(installed, tmp_path):
   binaries, _ = installed
   Image.fromarray(make_image(40, 50)).save(tmp_path / "photo.png")
   assert b"photo.tfcm" in run([binaries / "tfcm", "compress", "photo.png"], tmp_path)
-  assert b"tfcm-base" in run([binaries / "tfcm", "info", "photo.tfcm"], tmp_path)
+  assert b"tfcm-flex" in run([binaries / "tfcm", "info", "photo.tfcm"], tmp_path)
   run([binaries / "tfcm", "decompress", "photo.tfcm", "-o", "out.png"], tmp_path)
   assert Image.open(tmp_path / "out.png").size == (50, 40)
 

@@ -110,3 +110,16 @@ def test_sizes_have_units(text, size):
 def test_other_sizes_are_refused(text):
   with pytest.raises(Exception, match="is no size"):
     _bytes(text)
+
+
+def test_a_file_fills_its_budget_between_two_qualities():
+  """Of a model whose encoder weighs bits against errors."""
+  from skimage import data
+  image = data.astronaut()[60:188, 150:278]
+  codec = codecs.load("tfcm-flex", 50, effort=1)
+  low, high = (len(codec.encode(image, Settings(quality=quality)))
+               for quality in (60, 61))
+  assert low + 20 < high
+  file = codec.encode_file(image, options=FileOptions(target_bytes=high - 8))
+  assert low < len(file.data) <= high - 8 and quality_of(file) == 61
+  assert codec.decode(file.data).shape == image.shape

@@ -4,15 +4,16 @@ import concurrent.futures
 import json
 import multiprocessing
 
+from tfc_models.codecs.loading import DEFAULT_MODEL
 from tfc_models.errors import UsageError
 from tfc_models.fileio import write_json
 
 
 def add_arguments(parser):
   parser.add_argument(
-      "--models", default="tfcm-base", metavar="NAME,...",
+      "--models", default=DEFAULT_MODEL, metavar="NAME,...",
       help="shipped weights, training directories or RECIPE[:VARIANT] "
-      "(default tfcm-base)")
+      f"(default {DEFAULT_MODEL})")
   parser.add_argument(
       "--sizes", default="768x512", metavar="WxH,...",
       help="of the image (default 768x512)")

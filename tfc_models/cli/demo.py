@@ -1,14 +1,18 @@
-"""`tfcm demo`: photographs, shipped weights, and JPEG at equal bytes."""
+"""`tfcm demo`: photographs, shipped weights, and other formats at equal bytes."""
 
 import io
 import os
 
+from tfc_models.codecs.loading import DEFAULT_MODEL
 from tfc_models.datasets.files import read_image
 from tfc_models.datasets.samples import photographs
 from tfc_models.errors import UsageError
 from tfc_models.fileio import write_atomically
 
 _WINDOW = 256  # Side of the detail that the picture shows.
+# Of weights for all rates, those that it shows.
+_QUALITIES = (25, 50, 75)
+_RIVALS = ("jpeg-optimized", "webp-m6", "avif")
 
 
 def add_arguments(parser):
@@ -18,21 +22,20 @@ def add_arguments(parser):
   parser.add_argument(
       "-o", "--output", default="demo", metavar="FOLDER",
       help="where files and pictures go (default demo)")
-  parser.add_argument("--model", default="tfcm-base", help="shipped weights")
+  parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped weights")
 
 
 def run(arguments):
   images = _images(arguments.inputs)
   # Only now, when the request makes sense: this loads TensorFlow.
-  from tfc_models import codecs, pretrained
-  from tfc_models.codecs.classical import jpeg
+  from tfc_models import codecs
+  from tfc_models.codecs import classical
   from tfc_models.evaluation import at_equal_bytes, measure
   from tfc_models.evaluation.pictures import side_by_side
-  qualities = [
-      entry["quality"] for entry in pretrained.manifest()
-      if entry["name"] == arguments.model]
-  if not qualities:
-    raise UsageError(f"--model={arguments.model}: no shipped weights")
+  qualities = _qualities(arguments.model)
+  rivals = [
+      family for family in (classical.FAMILIES[name] for name in _RIVALS)
+      if not family.missing()]
   print(f"{'photograph':<12} {'codec':<22} {'bytes':>7} {'bpp':>6} {'PSNR':>6} "
         f"{'MS-SSIM':>8} {'encode':>8} {'decode':>8}")
   pictures = {name: [] for name in images}
@@ -41,22 +44,47 @@ def run(arguments):
     codec.decode(codec.encode(images[next(iter(images))]))  # Warm up.
     for name, image in images.items():
       ours = measure(codec, image)
-      # The next larger JPEG, so that no advantage comes from bytes.
-      theirs = at_equal_bytes(jpeg, image, ours.num_bytes)[1]
+      # The next larger files, so that no advantage comes from bytes.
+      theirs = [
+          at_equal_bytes(family.make, image, ours.num_bytes, *_limits(family))[1]
+          for family in rivals]
       _print(name, ours)
-      _print("", theirs)
+      for record in theirs:
+        _print("", record)
       stream = os.path.join(arguments.output, f"{name}-q{quality}.tfcm")
       write_atomically(stream, ours.data, overwrite=True)
       pictures[name].append([
-          (_label(record), _detail(record.decoded)) for record in (ours, theirs)])
+          (_label(record), _detail(record.decoded)) for record in (ours, *theirs)])
   for name, image in images.items():
     rows = [[("original", _detail(image)), *row] for row in pictures[name]]
     path = os.path.join(arguments.output, f"{name}.png")
     buffer = io.BytesIO()
     side_by_side(rows).save(buffer, "PNG")
     write_atomically(path, buffer.getvalue(), overwrite=True)
-    print(f"{path}: original, {arguments.model} and JPEG at equal bytes")
+    print(f"{path}: original, {arguments.model} and others at equal bytes")
   return 0
+
+
+def _qualities(model):
+  """Returns what to show of shipped weights.
+
+  Raises:
+    UsageError: if there are none.
+  """
+  from tfc_models import pretrained
+  entries = [
+      entry for entry in pretrained.manifest() if entry["name"] == model]
+  if not entries:
+    raise UsageError(f"--model={model}: no shipped weights")
+  if "quality" in entries[0]["kodak"].get("curve", ()):
+    return _QUALITIES
+  return [entry["quality"] for entry in entries]
+
+
+def _limits(family):
+  """Returns the qualities to search; beyond 95, JPEG files only grow."""
+  low, high = family.limits
+  return max(low, 1), min(high, 95)
 
 
 def _images(paths):
@@ -82,7 +110,9 @@ def _label(record):
 
 def _print(name, record):
   ssim = "-" if record.ms_ssim is None else f"{record.ms_ssim:.4f}"
-  codec = record.codec.replace(" subsampling=4:2:0 optimize=True", "")
+  # Without the options of other formats: their name and quality.
+  codec = " ".join(
+      word for word in record.codec.split() if "=" not in word or "quality" in word)
   print(f"{name:<12} {codec:<22} {record.num_bytes:>7} {record.bpp:>6.3f} "
         f"{record.psnr:>6.2f} {ssim:>8} {record.encode_seconds:>7.3f}s "
         f"{record.decode_seconds:>7.3f}s", flush=True)
