@@ -33,8 +33,12 @@ class ModelCodec:
     self.quality = quality
     self.iterations = iterations
     self.effort = effort
-    self.name = model.registered_name + (
-        "" if quality is None else f" q{quality}")
+
+  @property
+  def name(self):
+    """Of the model, and the quality."""
+    return self.model.registered_name + (
+        "" if self.quality is None else f" q{self.quality}")
 
   @classmethod
   def from_file(cls, path, quality=None, iterations=None, effort=DEFAULT_EFFORT):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfc_models.ops.graph import Graph
+
 # Iterations at each effort; efforts in between are for what is to come.
 ITERATIONS = {1: 0, 2: 1, 3: 1, 4: 2, 5: 2, 6: 3, 7: 5, 8: 10, 9: 20}
 # By iterations: eta, and what the weight falls to, from `_FIRST`, in units of `BITS`.
@@ -38,7 +40,7 @@ class Worth(NamedTuple):
 
 
 class Refinement:
-  """The iterations, as one graph each.
+  """The iterations, as one graph for images of all sizes.
 
   Args:
     model: `TransformModel` with a `worth`.
@@ -46,7 +48,8 @@ class Refinement:
 
   def __init__(self, model):
     self._model = model
-    self._step = None
+    self._graph = Graph(self._iterate, built=True)
+    self._structure = None
 
   def __call__(self, x, y, told, settings):
     """Returns y and what the codec shall be told to round it.
@@ -67,18 +70,20 @@ class Refinement:
     bits = settings.rounding * worth.bits
     if not count:
       return y, {"rounding": _FIRST * bits}
-    if self._step is None:
-      self._step = tf.function(self._iterate, autograph=False, reduce_retracing=True)
     eta, last = _SCHEDULES[count]
     target = y
     for number in range(count):
       weight = _FIRST + (last - _FIRST) * number / count
-      target = self._step(
+      self._structure = (
           x, y, target, told, worth._replace(bits=bits), tf.constant(eta),
           tf.constant(weight))
+      target = tf.ensure_shape(
+          self._graph(*tf.nest.flatten(self._structure)), y.shape)
     return target, {"rounding": last * bits, "seen": y}
 
-  def _iterate(self, x, y, target, told, worth, eta, weight):
+  def _iterate(self, *tensors):
+    x, y, target, told, worth, eta, weight = tf.nest.pack_sequence_as(
+        self._structure, tensors)
     model = self._model
     _, y_hat = model.latent_codec.symbols(
         target, *told, rounding=weight * worth.bits, seen=y)
