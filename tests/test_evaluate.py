@@ -195,7 +195,8 @@ def test_a_run_told_to_end_leaves_neither_programs_nor_files(
   assert list(scratch.iterdir())
   process.send_signal(sent)
   _, said = process.communicate()
-  assert (process.returncode, said.strip()) == (code, "tfcm: interrupted")
+  # Libraries for networks may have complained of closed descriptors before.
+  assert (process.returncode, said.splitlines()[-1]) == (code, "tfcm: interrupted")
   assert not os.path.exists(f"/proc/{pid.read_text().strip()}/exe")
   assert not list(scratch.iterdir())
 

@@ -39,7 +39,7 @@ def encoder_and_decoder_are_one_graph_each_for_all_sizes(model):
   settings = Settings()
   if "progressive" in model.capabilities:
     settings = Settings(iterations=2)  # A graph of all would take long to trace.
-  codec = LearnedCodec(model, b"abcd")
+  codec = LearnedCodec(model, b"abcd", effort=1)
   files = [(image, bitstream.read(codec.encode(image, settings)))
            for image in (make_image(40, 50), make_image(65, 127))]
   header, chunks, *_ = files[0][1]

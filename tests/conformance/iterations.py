@@ -17,7 +17,7 @@ from tfc_models.ops.noise import Noise
 @suite.check
 def the_last_progressive_image_is_the_decoded_one(model):
   image = make_image(40, 50)
-  header, chunks, *_ = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
+  header, chunks, *_ = bitstream.read(LearnedCodec(model, b"abcd", effort=1).encode(image))
   images = list(model.decode_progressively(chunks, header))
   np.testing.assert_array_equal(images[-1], model.decode(chunks, header))
   assert len(images) == 1 or "progressive" in model.capabilities
@@ -28,7 +28,7 @@ def the_last_progressive_image_is_the_decoded_one(model):
 def a_progressive_file_may_end_after_any_iteration(model):
   if "progressive" not in model.capabilities:
     return
-  codec = LearnedCodec(model, b"abcd")
+  codec = LearnedCodec(model, b"abcd", effort=1)
   image = make_image(40, 50)
   data = codec.encode(image)
   images = list(codec.decode_progressively(data))
@@ -79,7 +79,7 @@ def truncated_gradients_stop_between_iterations(model):
 
 @suite.check
 def a_progressive_encoder_stops_at_its_target(model):
-  codec = LearnedCodec(model, b"abcd")
+  codec = LearnedCodec(model, b"abcd", effort=1)
   image = make_image(40, 50)
   if "progressive" not in model.capabilities:
     with pytest.raises(UsageError, match="is not progressive"):

@@ -109,8 +109,17 @@ def class_facts_are_stated(model):
 
 
 @check
+def more_effort_decodes_to_what_its_encoder_says(model):
+  codec = LearnedCodec(model, b"abcd", effort=5)
+  image = make_image(65, 127)
+  np.testing.assert_array_equal(
+      codec.decode(codec.encode(image)),
+      model.reconstruct(image, Settings(effort=5))[0])
+
+
+@check
 def any_size_and_grey_round_trip(model):
-  codec = LearnedCodec(model, b"abcd")
+  codec = LearnedCodec(model, b"abcd", effort=1)
   for height, width, channels in [
       (1, 1, 3), (17, 33, 3), (64, 64, 3), (65, 127, 3), (1, 65, 1)]:
     image = make_image(height, width, channels)
@@ -130,7 +139,7 @@ def a_higher_quality_takes_more_bytes_and_errs_less(model):
   """Also of an untrained model, so that an encoder can look for a target."""
   if "quality" not in model.capabilities or "progressive" in model.capabilities:
     return
-  codec = LearnedCodec(model, b"abcd")
+  codec = LearnedCodec(model, b"abcd", effort=1)
   image = make_image(65, 127)
   sizes, errors, coded = [], [], set()
   for quality in (1, 25, 50, 75, 100):
@@ -138,7 +147,7 @@ def a_higher_quality_takes_more_bytes_and_errs_less(model):
     data = codec.encode(image, settings)
     header, chunks, *_ = bitstream.read(data)
     # A decoder knows the quality from the header, not from how it was made.
-    decoded = LearnedCodec(model, b"abcd", quality=1).decode(data)
+    decoded = LearnedCodec(model, b"abcd", quality=1, effort=1).decode(data)
     np.testing.assert_array_equal(decoded, model.reconstruct(image, settings)[0])
     np.testing.assert_array_equal(
         model.decode(chunks, header),
@@ -242,7 +251,7 @@ def ms_ssim_is_trained_towards_too(model):
 @check
 def chunks_of_another_shape_are_refused(model):
   image = make_image(20, 30)
-  header, chunks, *_ = bitstream.read(LearnedCodec(model, b"abcd").encode(image))
+  header, chunks, *_ = bitstream.read(LearnedCodec(model, b"abcd", effort=1).encode(image))
   for wrong in ([], chunks * 2, [chunks[0]._replace(strings=())]):
     try:
       model.decode(wrong, header)
