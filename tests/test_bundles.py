@@ -76,6 +76,12 @@ def test_a_bundle_trains_as_tensorflow_does_and_comes_back(
 
 
 @pytest.mark.slow
+def test_a_bundle_rotates_gradients(photos, tmp_path):
+  parts = recipe("bls2017", photos, optimizer="soap")
+  trains_there_and_comes_back(parts, photos, tmp_path)
+
+
+@pytest.mark.slow
 def test_a_bundle_trains_two_networks(photos, tmp_path):
   config = gan.get_config()
   with toys.registered(gan):

@@ -156,8 +156,9 @@ def test_flags_set_the_values_of_one_network():
       "--config.train.epsilon=1.0"])
   options = TrainOptions(**config.train)
   own = {"learning_rate": 0.5, "beta_1": 0.5}
-  assert vars(options.adam("discriminator")) == {**vars(options.adam()), **own}
-  assert options.adam().epsilon == 1.0 and options.adam().beta_1 == 0.9
+  main = options.of_optimizer()
+  assert vars(options.of_optimizer("discriminator")) == {**vars(main), **own}
+  assert main.epsilon == 1.0 and main.beta_1 == 0.9
   with pytest.raises(UsageError, match="no key 'rate' there; known: beta_1, learn"):
     override(config, ["--config.train.networks.discriminator.rate=0.5"])
 
@@ -185,7 +186,7 @@ def test_parts_of_either_network_freeze(photos, tmp_path, frozen, network):
     ({"networks": {"critic": {}}},
      "train.networks: beside main toy-gan trains discriminator, not 'critic'"),
     ({"networks": {"discriminator": {"rate": 1.0}}},
-     "train.networks.discriminator must be one of 'learning_rate', .*'rate'"),
+     "train.networks.discriminator must be one of 'optimizer', .*'rate'"),
     ({"freeze": ("scale", "y_codec")}, "train.freeze leaves nothing to train"),
     ({"networks": {"discriminator": {"learning_rate": 1e38}}},
      r"step \d: not finite: .*d_loss.*; the checkpoint before it is kept"),

@@ -379,6 +379,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
     ("train", {"average": 1.0}, "1 excluded, got 1.0"),
     ("train", {"lmbda": 0.0}, "above 0, got 0.0"),
     ("train", {"steps": 5}, "multiple of train.steps_per_epoch=2, got 5"),
+    ("train", {"optimizer": "sgd"}, "train.optimizer must be one of 'adam', 'soap'"),
     ("train", {"schedule": "linear"}, "'constant', 'cosine', 'step', got 'linear'"),
     ("train", {"init": "nowhere"}, "neither shipped weights"),
     ("train", {"freeze": ("nowhere",)}, "train.freeze: no variables below 'nowhere'"),

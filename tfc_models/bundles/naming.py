@@ -43,7 +43,7 @@ def learning_rates(options, networks):
     options: `configs.options.TrainOptions`.
     networks: of the model.
   """
-  return {_of(network, LEARNING_RATE): options.adam(network).learning_rate
+  return {_of(network, LEARNING_RATE): options.of_optimizer(network).learning_rate
           for network in networks}
 
 

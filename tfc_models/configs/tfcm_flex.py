@@ -21,8 +21,10 @@ def get_config(variant="default"):
   config.data.patch_size = 128
   # That of the quality that nothing else says; the others are drawn about it.
   config.train.lmbda = 0.004
-  config.train.learning_rate = 7e-4
-  config.train.beta_2 = 0.99
+  config.train.optimizer = "soap"
+  config.train.learning_rate = 8e-4
+  config.train.beta_1 = config.train.beta_2 = 0.95
+  config.train.epsilon = 1e-8
   config.train.clip_norm = 1.0
   config.train.schedule = "cosine"
   config.train.steps = 20000

@@ -6,6 +6,7 @@ from tfc_models.errors import UsageError
 from tfc_models.metrics import MS_SSIM_MIN_SIZE
 from tfc_models.modeling import training_step
 from tfc_models.training import schedules
+from tfc_models.training.optimizers import OPTIMIZERS
 
 
 def check_options(model_name, data, options):
@@ -65,6 +66,8 @@ def check_options(model_name, data, options):
     if not factor > 0:
       raise UsageError(f"train.rates.{part} must be above 0, got {factor}")
   _check_networks(model_name, model.networks, options)
+  for network in model.networks:
+    _check_choice("train.optimizer", options.of_optimizer(network).optimizer, OPTIMIZERS)
 
 
 def _check_networks(model_name, networks, options):
@@ -76,7 +79,7 @@ def _check_networks(model_name, networks, options):
           f"train.networks: beside main {model_name} trains "
           f"{', '.join(others) or 'nothing'}, not {network!r}")
     for name in values:
-      _check_choice(f"train.networks.{network}", name, vars(options.adam()))
+      _check_choice(f"train.networks.{network}", name, vars(options.of_optimizer()))
 
 
 def _check_choice(name, value, choices):

@@ -24,7 +24,7 @@ from tfc_models.fileio import (
 )
 from tfc_models.modeling import weights
 from tfc_models.pretrained import loader
-from tfc_models.training import schedules
+from tfc_models.training import optimizers, schedules
 from tfc_models.training.checks import check_options
 from tfc_models.upstream import require_whole
 from tfc_models.version import __version__
@@ -87,7 +87,7 @@ class Run:
       self._initialize()
     try:
       self.model.compile(
-          {network: _optimizer(options.adam(network))
+          {network: optimizers.create(options.of_optimizer(network))
            for network in self.model.networks},
           lmbda=options.lmbda, distortion=options.distortion,
           seed=options.seed, average=options.average, freeze=options.freeze,
@@ -138,7 +138,7 @@ class Run:
     """
     options = self.options
     return schedules.learning_rate(
-        options.adam(network).learning_rate, options.schedule, options.decay_at,
+        options.of_optimizer(network).learning_rate, options.schedule, options.decay_at,
         schedules.progress(self.step, options.steps, seconds, options.minutes))
 
   def is_over(self):
@@ -241,13 +241,6 @@ class Run:
       raise UsageError(
           f"{path}: does not fit these options; continue with the ones that "
           f"{self.path(CONFIG_FILE)} holds") from None
-
-
-def _optimizer(options):
-  """Returns the Keras optimizer of `AdamOptions`."""
-  return tf.keras.optimizers.Adam(
-      options.learning_rate, beta_1=options.beta_1, beta_2=options.beta_2,
-      epsilon=options.epsilon, global_clipnorm=options.clip_norm or None)
 
 
 def mse_weight(distortion, lmbda):
