@@ -239,3 +239,31 @@ def element_bits(symbols, params):
   distance = np.abs(np.asarray(symbols, np.float64))
   mass = norm.cdf((0.5 - distance) / scale) - norm.cdf((-0.5 - distance) / scale)
   return -np.log2(np.maximum(mass, 1e-9))
+
+
+def test_tables_hold_the_bits_of_symbols():
+  indexes = tf.range(NUM_SCALES)[:, None] * tf.ones([1, 120], tf.int32)
+  symbols = tf.range(-60.0, 60.0) * tf.ones([NUM_SCALES, 1])
+  scale = scale_from_index(tf.cast(indexes, tf.float32))
+  np.testing.assert_allclose(
+      gaussian_module._symbol_bits(symbols, indexes),
+      gaussian_module._coder_bits(symbols, scale), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("index", [5, 20, 45])
+def test_slopes_of_bits_are_those_between_neighbours(index):
+  residual = tf.constant([-9.0, -1.0, 0.0, 1.0, 4.0])
+  indexes = tf.fill(residual.shape, float(index))
+  with tf.GradientTape() as tape:
+    tape.watch([residual, indexes])
+    bits = gaussian_module._sloped_bits(residual, indexes)
+  by_symbol, by_index = tape.gradient(bits, [residual, indexes])
+
+  def between(step, other):
+    ends = [gaussian_module._symbol_bits(
+        residual + sign * step, tf.cast(indexes, tf.int32) + sign * other)
+            for sign in (-1, 1)]
+    return (ends[1] - ends[0]) / 2.0
+
+  np.testing.assert_allclose(by_symbol, between(1.0, 0), atol=1e-3)
+  np.testing.assert_allclose(by_index, between(0.0, 1), atol=1e-3)

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tests.conformance import causal
 from tfc_models.entropy_models import (
+    NEAREST,
+    STILL,
     AutoregressiveCodec,
     BernoulliCodec,
     FactorizedCodec,
@@ -50,7 +52,7 @@ def two_levels():
   return hyperprior(inner, GaussianCodec("y"))
 
 
-def halves():
+def halves(weight=0.0):
   def of_part(params, number, before):
     # The second half knows the first.
     index = params[..., :2] if number == 0 else tf.abs(before[0])
@@ -58,20 +60,24 @@ def halves():
 
   return hyperprior(
       FactorizedCodec(DEPTH), SplitCodec(
-          [GaussianCodec("first"), GaussianCodec("second")], [2, 2], of_part), None)
+          [GaussianCodec(name, distortion_weight=weight) for name in ("first", "second")],
+          [2, 2], of_part), None)
 
 
-def masked():
+def masked(weight=0.0):
   def with_mask(params):
     return GaussianParams(params), tf.cast(params[..., :1] > 1.0, tf.float32)
 
   return hyperprior(
-      FactorizedCodec(DEPTH), MaskedCodec(GaussianCodec(certain=True)), with_mask)
+      FactorizedCodec(DEPTH),
+      MaskedCodec(GaussianCodec(certain=True, distortion_weight=weight)), with_mask)
 
 
-def coarse():
+def coarse(weight=0.0):
+  # Errors of what is coded are smaller than those of y.
   return hyperprior(
-      FactorizedCodec(DEPTH), GainCodec(GaussianCodec(), lambda: tf.constant(0.3)))
+      FactorizedCodec(DEPTH), GainCodec(
+          GaussianCodec(distortion_weight=weight / 0.3**2), lambda: tf.constant(0.3)))
 
 
 @pytest.mark.parametrize("make, latents", [
@@ -242,3 +248,96 @@ def test_a_context_of_rows_takes_codecs_of_several_decisions():
   for number in range(2):
     assert 8 * len(strings[number].numpy()) == pytest.approx(
         float(bits["y"][number]), rel=0.02, abs=48)
+
+
+def walking(weight=0.0):
+  codec = GaussianCodec(distortion_weight=weight)
+  network = Sum(DEPTH, wavefront.causal_offsets(3), DEPTH)
+  return hyperprior(
+      FactorizedCodec(DEPTH), AutoregressiveCodec(
+          codec, network, lambda outputs: GaussianParams(tf.abs(outputs))), None)
+
+
+def walking_through_elements(weight=0.0):
+  codec = GaussianCodec(distortion_weight=weight)
+  network = Sum(1, wavefront.causal_offsets_3d(3), 1)
+
+  def with_channels(z_hat):
+    return tf.transpose(grow(z_hat), [0, 3, 1, 2])[..., None]
+
+  return HyperpriorCodec(
+      pool, with_channels, FactorizedCodec(DEPTH), AutoregressiveCodec(
+          codec, network, lambda outputs: GaussianParams(tf.abs(outputs))), DEPTH,
+      factor=2)
+
+
+ROUNDING = [halves, masked, coarse, walking, walking_through_elements]
+
+
+@pytest.mark.parametrize("make", ROUNDING)
+def test_what_rounds_is_told_what_errors_are_worth(make):
+  y = latent((2, 8, 12, DEPTH))
+  weighing, plain = make(5.0), make()
+  assert plain.weighs
+  coded, expected = weighing.symbols(y)
+  assert np.any(expected != plain.symbols(y)[1])
+  for rounding in (tf.constant(5.0), tf.fill(y.shape, 5.0)):
+    told, y_hat = plain.symbols(y, rounding=rounding)
+    np.testing.assert_array_equal(y_hat, expected)
+    for one, other in zip(told, coded):
+      np.testing.assert_array_equal(one.symbols, other.symbols)
+    y_hat, bits = plain(y, rounding=rounding)
+    np.testing.assert_array_equal(y_hat, expected)
+    for name, some in weighing(y)[1].items():
+      if name != "z":  # Densities start at random.
+        np.testing.assert_array_equal(bits[name], some)
+
+
+@pytest.mark.parametrize("make", [halves, masked, coarse])
+def test_errors_of_elements_may_be_worth_different_bits(make):
+  y = latent((2, 8, 12, DEPTH))
+  codec = make()
+  is_left = tf.range(12)[:, None] < 6
+  rounding = tf.broadcast_to(tf.where(is_left, NEAREST, 5.0), y.shape)
+  np.testing.assert_array_equal(
+      codec.symbols(y, rounding=rounding)[1],
+      tf.where(is_left, codec.symbols(y)[1], make(5.0).symbols(y)[1]))
+
+
+@pytest.mark.parametrize("make", ROUNDING)
+def test_what_is_rounded_already_stays_as_it_is(make):
+  codec, y = make(5.0), latent((2, 8, 12, DEPTH))
+  given = codec.given(codec.analyze(y))
+  coded, y_hat = given.symbols(y)
+  again, same = given.symbols(y_hat, rounding=NEAREST)
+  np.testing.assert_array_equal(same, y_hat)
+  for one, other in zip(again, coded):
+    np.testing.assert_array_equal(one.symbols, other.symbols)
+  for name, bits in given.price(y_hat, rounding=NEAREST)[1].items():
+    np.testing.assert_allclose(bits, codec(y)[1][name], rtol=1e-6)
+
+
+def test_densities_and_fixed_grids_do_not_weigh():
+  assert not hyperprior(FactorizedCodec(DEPTH), FactorizedCodec(DEPTH, "y")).weighs
+  assert not hyperprior(
+      FactorizedCodec(DEPTH), GaussianCodec(fixed_grid=True)).weighs
+
+
+@pytest.mark.parametrize("make", [masked, coarse, walking])
+def test_bits_of_what_is_rounded_have_gradients(make):
+  """They say which way z would have to go for fewer bits of y."""
+  codec, y = make(), latent((1, 16, 16, DEPTH))
+  z_hat, _ = codec.z_codec(codec.analyze(y))
+  y_hat, _ = codec.given(z_hat).price(y)
+
+  def bits(z):
+    _, bits = codec.y_codec(y_hat, codec.params_of(z), STILL)
+    return tf.add_n(list(bits.values()))
+
+  with tf.GradientTape() as tape:
+    # Contexts see y_hat as it is; scales are in proportion to 1 + step.
+    step = tf.Variable(0.0)
+    total = bits(z_hat * (1.0 + step))
+  slope = float(tape.gradient(total, step))
+  less, more = (float(bits(z_hat * (1.0 + step))[0]) for step in (-0.2, 0.2))
+  assert np.sign(slope) == np.sign(more - less) and abs(slope) > 1.0

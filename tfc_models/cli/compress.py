@@ -1,8 +1,12 @@
 """`tfcm compress`: images to `.tfcm` files."""
 
 import argparse
+import contextlib
+import os
 import re
 import time
+
+import tqdm
 
 from tfc_models import bitstream, pretrained
 from tfc_models.cli import clips, files, remote
@@ -28,7 +32,7 @@ def add_arguments(parser):
       "taken; of progressive models, the share of iterations in per cent")
   parser.add_argument(
       "--effort", type=int, choices=EFFORTS, metavar="1..9",
-      help="of models with a refinement: how long the encoder looks for symbols that "
+      help="of models with a Gaussian latent: how long the encoder looks for symbols that "
       f"suit the decoder (default {DEFAULT_EFFORT}); decoders take the same time")
   parser.add_argument(
       "--iterations", type=int, metavar="K",
@@ -94,13 +98,33 @@ def run(arguments):
     except BitstreamError as error:  # It is the image that is wrong here.
       raise ImageError(f"{name}: {error}") from None
     start = time.perf_counter()
-    result, header, chunks = codec.encode_file(image, settings, options)
+    with _watched(name, arguments.jobs):
+      result, header, chunks = codec.encode_file(image, settings, options)
     seconds = time.perf_counter() - start
     iterations = len(chunks) if "progressive" in codec.model.capabilities else None
     return result, _facts(
         codec.model.registered_name, header, iterations, result, data, seconds)
 
   return files.process(pairs, work, arguments, _describe)
+
+
+@contextlib.contextmanager
+def _watched(name, jobs, delay=1.0):
+  """A context with a progress bar of an encoder that takes its time, on terminals.
+
+  Of several files at a time, only how many are done is shown.
+  """
+  from tfc_models.ops import probe
+  with tqdm.tqdm(
+      desc=os.path.basename(name), disable=None if jobs == 1 else True, delay=delay,
+      unit="step", leave=False, mininterval=0, miniters=1) as bar:
+    def tell(kind, value):
+      if kind == "refined":
+        bar.n, bar.total = value
+        bar.update(0)
+
+    with probe.telling(tell):
+      yield
 
 
 def _bytes(text):

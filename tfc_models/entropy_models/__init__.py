@@ -1,7 +1,13 @@
 """Latent codecs: quantise a latent, price it, and write it as bits."""
 
 from tfc_models.entropy_models.autoregressive import AutoregressiveCodec
-from tfc_models.entropy_models.base import Coded, LatentCodec
+from tfc_models.entropy_models.base import (
+    NEAREST,
+    STILL,
+    Coded,
+    Given,
+    LatentCodec,
+)
 from tfc_models.entropy_models.conditional import ConditionalFactorizedCodec
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.flags import read_flags, write_flags
@@ -45,9 +51,11 @@ __all__ = [
     "INDEX_UNIT",
     "LIMIT",
     "LOGIT_BITS",
+    "NEAREST",
     "NUM_SCALES",
     "SCALE_MAX",
     "SCALE_MIN",
+    "STILL",
     "SYMBOL_LIMIT",
     "AutoregressiveCodec",
     "BernoulliCodec",
@@ -58,6 +66,7 @@ __all__ = [
     "GainCodec",
     "GaussianCodec",
     "GaussianParams",
+    "Given",
     "HyperpriorCodec",
     "LatentCodec",
     "MaskedCodec",

@@ -46,7 +46,7 @@ class AutoregressiveCodec(LatentCodec):
   def leaves(self):
     return [self.codec]
 
-  def __call__(self, y, params=None, noise=None):
+  def __call__(self, y, params=None, noise=None, rounding=None):
     """As of `LatentCodec`; `params` are the side information of the network."""
     sites, side = self._as_sites(y), params
     if not self.network.built:
@@ -56,7 +56,8 @@ class AutoregressiveCodec(LatentCodec):
     elif self._sees_all():
       context = self.codec.on_grid(sites)
     else:
-      bits, y_hat = self._as_graph(self._estimate, sites, side)
+      bits, y_hat = self._as_graph(
+          self._estimate, self._weighed(sites, rounding), side)
       y_hat = tf.ensure_shape(self._as_latent(y_hat), y.shape)
       return y_hat, {self.codec.name: bits}
     with as_real(noise is not None):
@@ -64,13 +65,14 @@ class AutoregressiveCodec(LatentCodec):
     y_hat, bits = self.codec.price(sites, params, noise)
     return self._as_latent(y_hat), {self.codec.name: total(bits)}
 
-  def symbols(self, y, params=None):
+  def symbols(self, y, params=None, rounding=None):
     sites, side = self._as_sites(y), params
     with probe.span("entropy coding"):
       if self._sees_all():
         coded, y_hat = self._symbols_at_once(sites, side)
       else:
-        coded, y_hat = self._as_graph(self._symbols, sites, side)
+        coded, y_hat = self._as_graph(
+            self._symbols, self._weighed(sites, rounding), side)
       return [coded], self._as_latent(y_hat)
 
   def decode(self, reader, shape, params=None):
@@ -114,6 +116,22 @@ class AutoregressiveCodec(LatentCodec):
     return tf.transpose(
         sites[..., 0], [0, 2, 3, 1]) if self._has_channels else sites
 
+  def _weighed(self, sites, rounding):
+    """Returns sites, with `rounding` of their elements behind them if it is given."""
+    if rounding is None:
+      return sites
+    rounding = tf.cast(rounding, tf.float32)
+    if rounding.shape.rank:
+      rounding = self._as_sites(rounding)
+    return tf.concat([sites, tf.broadcast_to(rounding, tf.shape(sites))], axis=-1)
+
+  def _unweighed(self, values):
+    """Returns the values of a front, and keyword arguments, of those of `_weighed`."""
+    if values.shape[-1] == self.network.depth:
+      return values, {}
+    values, rounding = tf.split(values, 2, axis=-1)
+    return values, {"rounding": rounding}
+
   def _sees_all(self):
     """Returns whether an encoder knows all of y_hat beforehand, in all contexts."""
     return self.codec.fixed_grid and self.network.exact
@@ -123,7 +141,9 @@ class AutoregressiveCodec(LatentCodec):
 
     Integers are equal in graphs and eagerly.
     """
-    name = " ".join([function.__name__, *(kind.__name__ for kind in extra)])
+    widths = [x.shape[-1] for x in tensors if x.shape.rank > 2]
+    name = " ".join(map(str, [
+        function.__name__, *(kind.__name__ for kind in extra), *widths]))
     weights = self.network.site_weights()
     if name not in self._graphs:
       self._graphs[name] = tf.function(
@@ -137,7 +157,8 @@ class AutoregressiveCodec(LatentCodec):
   def _estimate(self, weights, y, side):
     def visit(bits, values, params, evidence):
       del evidence
-      y_hat, more = self.codec.price(values, params)
+      values, weighed = self._unweighed(values)
+      y_hat, more = self.codec.price(values, params, **weighed)
       return bits + total(more), y_hat, ()
 
     bits, y_hat, _, _ = self._walk(
@@ -147,7 +168,8 @@ class AutoregressiveCodec(LatentCodec):
   def _symbols(self, weights, y, side):
     def visit(state, values, params, evidence):
       del evidence
-      y_hat, symbols = self.codec.quantize(values, params)
+      values, weighed = self._unweighed(values)
+      y_hat, symbols = self.codec.quantize(values, params, **weighed)
       return state, y_hat, (tf.cast(symbols, tf.int32),)
 
     _, y_hat, evidence, (symbols,) = self._walk(
@@ -191,7 +213,7 @@ class AutoregressiveCodec(LatentCodec):
       visit: (state, values, params, evidence) to (state, y_hat, int32 tensors to
         keep), all of one front: values of y and y_hat are (B, n, C).
       state: tensor that the visits hand on.
-      y: (B, *sizes, C), or None for a receiver.
+      y: (B, *sizes, C), or twice as many of `_weighed`; None for a receiver.
       kept: how many tensors visits keep.
 
     Returns:

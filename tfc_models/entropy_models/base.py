@@ -1,6 +1,7 @@
 """The contract of a latent codec."""
 
 import abc
+import math
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -11,6 +12,20 @@ from tfc_models.ops import probe
 
 # What the decoder network is fed in training.
 RECONSTRUCTIONS = ("noise", "round")
+# Of `rounding`: an error is worth any number of bits.
+NEAREST = math.inf
+
+
+class _Still:
+  """Noise that is not there."""
+
+  def uniform(self, like, stream):
+    """As of `ops.noise.Noise`."""
+    del stream
+    return tf.zeros_like(like)
+
+
+STILL = _Still()
 
 
 class Coded(NamedTuple):
@@ -28,6 +43,34 @@ class Coded(NamedTuple):
   splits: Optional[tf.Tensor] = None
 
 
+class Given(NamedTuple):
+  """What is left of a codec to code when side information has been.
+
+  Attributes:
+    codec: `LatentCodec`.
+    params: its params.
+    coded: list of `Coded` that precede its own.
+    bits: dict from latent to bits, (B,), of these.
+    side: z_hat; None if nothing has been coded.
+  """
+
+  codec: "LatentCodec"
+  params: object
+  coded: list
+  bits: dict
+  side: Optional[tf.Tensor] = None
+
+  def price(self, y, **more):
+    """As `LatentCodec.__call__` of the whole."""
+    y_hat, bits = self.codec(y, self.params, **more)
+    return y_hat, {**self.bits, **bits}
+
+  def symbols(self, y, **more):
+    """As of `LatentCodec`, of the whole."""
+    coded, y_hat = self.codec.symbols(y, self.params, **more)
+    return [*self.coded, *coded], y_hat
+
+
 class LatentCodec(tf.Module, abc.ABC):
   """Quantises, prices and codes a latent, in one string or in several.
 
@@ -42,6 +85,7 @@ class LatentCodec(tf.Module, abc.ABC):
 
   Class facts:
     takes_turns: whether networks and the range coder take turns within one string.
+    prices_symbols: whether `priced_symbols` takes no longer than `symbols`.
 
   Args:
     name: name of the latent ("y", "z"), also of its stream of noise; two
@@ -53,6 +97,7 @@ class LatentCodec(tf.Module, abc.ABC):
   """
 
   takes_turns = False
+  prices_symbols = False
 
   def __init__(self, name: str, reconstruction: str = "noise"):
     super().__init__(name=name)
@@ -75,6 +120,11 @@ class LatentCodec(tf.Module, abc.ABC):
   def leaves(self) -> list["LatentCodec"]:
     """Returns the `SymbolCodec` of each string, in their order."""
 
+  @property
+  def weighs(self) -> bool:
+    """Whether all codecs of strings can weigh bits against the error of y."""
+    return all(leaf.weighs for leaf in self.leaves())
+
   @abc.abstractmethod
   def __call__(self, y, params=None, noise=None, **more) -> tuple[tf.Tensor, dict]:
     """Quantises `y` and estimates its bits.
@@ -82,9 +132,11 @@ class LatentCodec(tf.Module, abc.ABC):
     Args:
       y: (B, H, W, C) float latent.
       params: what the entropy model is conditioned on, of the subclass.
-      noise: `ops.noise.Noise` in training; None rounds, as the coder does.
-      **more: `rounding`, of codecs around a Gaussian: a scalar tensor instead of its
-        `distortion_weight`.
+      noise: `ops.noise.Noise` in training; None rounds, as the coder does; `STILL`
+        takes y for rounded already, and bits have gradients.
+      **more: `rounding`, of codecs that weigh (see `weighs`): what a squared error of
+        1 in y is worth in bits, instead of the codec's own; a scalar tensor, or one
+        that is shaped like y. `NEAREST` rounds to the nearest.
 
     Returns:
       y_hat, shaped like `y`, and a dict from latent to bits, (B,): for
@@ -99,6 +151,11 @@ class LatentCodec(tf.Module, abc.ABC):
     Args:
       y, params, **more: as of `__call__`.
     """
+
+  def priced_symbols(self, y, params=None, **more) -> tuple[list[Coded], tf.Tensor, dict]:
+    """Returns what `symbols` does, and the bits of `__call__`."""
+    _, bits = self(y, params, **more)
+    return *self.symbols(y, params, **more), bits
 
   @abc.abstractmethod
   def decode(self, reader, shape, params=None) -> tf.Tensor:
@@ -121,8 +178,12 @@ class LatentCodec(tf.Module, abc.ABC):
       list of strings, (B,) bytes each, and y_hat as `decompress` will return it.
     """
     coded, y_hat = self.symbols(y, params, **more)
+    return self.write_all(coded), y_hat
+
+  def write_all(self, coded) -> list:
+    """Returns the strings, (B,) bytes each, of a list of `Coded`."""
     with probe.span("entropy coding"):
-      return [leaf.write(*one) for leaf, one in zip(self.leaves(), coded)], y_hat
+      return [leaf.write(*one) for leaf, one in zip(self.leaves(), coded)]
 
   def decompress(self, strings, shape, params=None) -> tf.Tensor:
     """Returns y_hat from the strings of `compress`; otherwise as of `decode`."""

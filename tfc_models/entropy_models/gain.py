@@ -1,5 +1,7 @@
 """A latent codec around one: finer or coarser quantisation of the same latent."""
 
+import tensorflow as tf
+
 from tfc_models.entropy_models.base import LatentCodec
 
 
@@ -27,15 +29,22 @@ class GainCodec(LatentCodec):
     return self.codec.leaves()
 
   def __call__(self, y, params=None, noise=None, **more):
-    y_hat, bits = self.codec(self.gain() * y, params, noise, **more)
+    y_hat, bits = self.codec(self.gain() * y, params, noise, **self._within(more))
     return y_hat / self.gain(), bits
 
   def symbols(self, y, params=None, **more):
-    coded, y_hat = self.codec.symbols(self.gain() * y, params, **more)
+    coded, y_hat = self.codec.symbols(
+        self.gain() * y, params, **self._within(more))
     return coded, y_hat / self.gain()
 
   def decode(self, reader, shape, params=None):
     return self.codec.decode(reader, shape, params) / self.gain()
+
+  def _within(self, more):
+    """Returns keyword arguments as they are of gain * y."""
+    if more.get("rounding") is None:
+      return more
+    return {**more, "rounding": more["rounding"] / tf.square(self.gain())}
 
   def fix_tables(self):
     """Does nothing: the codec inside has the tables."""

@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
+from tfc_models.entropy_models.base import STILL
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.ops import quantize
@@ -28,6 +29,8 @@ _EDGE_BITS, _EDGE = 21.0, 4.0
 _SYMBOL_LIMIT = 2.0**20
 # Symbols beyond are rounded like this one when rate counts; they are rare.
 _LAST_THRESHOLD = 8
+# The largest in the tables of bits.
+_LAST_PRICED = 31
 
 
 class GaussianParams(NamedTuple):
@@ -99,12 +102,17 @@ class GaussianCodec(SymbolCodec):
   def price(self, y, params=None, noise=None, rounding=None):
     indexes, loc = params
     if noise is None:
-      y_hat, residual = self.quantize(y, params, rounding)
-      if self.fixed_grid:
-        residual -= self._fractions(loc) / _FRACTIONS
-      scale = scale_from_index(tf.cast(self._scale_indexes(params), tf.float32))
-      return y_hat, tf.minimum(
-          _bits(residual, scale), _escape_bits(residual, scale))
+      y_hat, symbols = self.quantize(y, params, rounding)
+      indexes = self._scale_indexes(params)
+      if not self.fixed_grid:
+        return y_hat, _symbol_bits(symbols, indexes)
+      return y_hat, _coder_bits(
+          symbols - self._fractions(loc) / _FRACTIONS,
+          scale_from_index(tf.cast(indexes, tf.float32)))
+    if noise is STILL:
+      residual = y if loc is None else y - loc
+      return y, _sloped_bits(
+          residual, quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0))
     y_tilde = self.noisy(y, noise)
     rounded, symbols = self.quantize(y, params)
     y_hat = y_tilde if self.reconstruction == "noise" else (
@@ -128,8 +136,12 @@ class GaussianCodec(SymbolCodec):
         coding_rank=3, compression=True, stateless=True, tail_mass=2**-12,
         range_coder_precision=PRECISION), certain=self.certain is not None)
 
+  @property
+  def weighs(self):
+    return not self.fixed_grid
+
   def quantize(self, y, params=None, rounding=None):
-    """As of `SymbolCodec`; `rounding`, a scalar, instead of `distortion_weight`."""
+    """As of `SymbolCodec`; `rounding` as of `LatentCodec`."""
     loc = params.loc
     if self.fixed_grid:
       y_hat = self.on_grid(y)
@@ -244,19 +256,80 @@ def _escape_bits(residual, scale):
   return _EDGE_BITS + 2.0 / math.log(2.0) * tf.math.log1p(beyond)
 
 
+def _coder_bits(residual, scale):
+  """Returns what the coder takes for residuals, within its tables or not."""
+  return tf.minimum(_bits(residual, scale), _escape_bits(residual, scale))
+
+
+def _symbol_bits(symbols, indexes):
+  """Returns the same of integers, at rounded indexes, in a fifth of the time.
+
+  A table holds those that are not large, which hardly any is.
+  """
+  bits = tf.gather(tf.constant(_TABLE_BITS), _place(symbols, indexes))
+  beyond = tf.where(tf.abs(symbols) > _LAST_PRICED)
+  scale = scale_from_index(tf.cast(tf.gather_nd(indexes, beyond), tf.float32))
+  return tf.tensor_scatter_nd_update(
+      bits, beyond, _coder_bits(tf.gather_nd(symbols, beyond), scale))
+
+
+@tf.custom_gradient
+def _sloped_bits(residual, indexes):
+  """Returns the bits of rounded residuals; gradients are differences in the table."""
+  symbols = tf.round(residual)
+  place = _place(symbols, tf.cast(tf.round(indexes), tf.int32))
+
+  def gradient(grad):
+    by_symbol, by_index = (tf.gather(tf.constant(slopes), place) for slopes in _SLOPES)
+    return grad * tf.sign(symbols) * by_symbol, grad * by_index
+
+  return tf.gather(tf.constant(_TABLE_BITS), place), gradient
+
+
+def _place(symbols, indexes):
+  """Returns where in the flat tables symbols stand; large ones like the last."""
+  column = tf.minimum(tf.abs(symbols), float(_LAST_PRICED))
+  return indexes * (_LAST_PRICED + 1) + tf.cast(column, tf.int32)
+
+
+def _table(last, floor):
+  """Returns the bits of n in 0..last at each of 64 scales, (64, last + 1).
+
+  Args:
+    last: int.
+    floor: less likely symbols count as that.
+  """
+  scale = SCALE_MIN * np.exp(LOG_STEP * np.arange(NUM_SCALES))
+  return np.asarray([[
+      -math.log2(max(floor, 0.5 * (
+          math.erfc((n - 0.5) / one * math.sqrt(0.5))
+          - math.erfc((n + 0.5) / one * math.sqrt(0.5)))))
+      for n in range(last + 1)] for one in scale])
+
+
 def _saved_bits():
   """Returns what n - 1 saves against n, for n in 0..8 at each of 64 scales, flat."""
-  saved = []
-  for index in range(NUM_SCALES):
-    scale = SCALE_MIN * math.exp(LOG_STEP * index)
-    bits = [
-        -math.log2(max(0.5 * (
-            math.erfc((n - 0.5) / scale * math.sqrt(0.5))
-            - math.erfc((n + 0.5) / scale * math.sqrt(0.5))),
-            _LIKELIHOOD_FLOOR))
-        for n in range(_LAST_THRESHOLD + 1)]
-    saved += [0.0, *np.diff(bits)]
-  return np.asarray(saved, np.float32)
+  saved = np.diff(_table(_LAST_THRESHOLD, _LIKELIHOOD_FLOOR), axis=1, prepend=0.0)
+  saved[:, 0] = 0.0
+  return np.float32(saved).ravel()
+
+
+def _table_bits():
+  """Returns what the coder takes for n in 0..31, (64, 32)."""
+  scale = SCALE_MIN * np.exp(LOG_STEP * np.arange(NUM_SCALES))[:, None]
+  beyond = np.maximum(np.arange(_LAST_PRICED + 1) - _EDGE * scale, 0.0)
+  escape = _EDGE_BITS + 2.0 * np.log2(1.0 + beyond)
+  return np.minimum(_table(_LAST_PRICED, np.finfo(float).tiny), escape)
+
+
+def _slopes(bits):
+  """Returns how bits grow with n, and with the index of the scale, flat each."""
+  by_symbol = np.gradient(bits, axis=1)
+  by_symbol[:, 0] = 0.0  # Either sign is as far from zero.
+  return tuple(np.float32(slopes).ravel()
+               for slopes in (by_symbol, np.gradient(bits, axis=0)))
 
 
 _SAVED_BITS = _saved_bits()
+_TABLE_BITS = np.float32(_table_bits()).ravel()
+_SLOPES = _slopes(_table_bits())

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.entropy_models.base import Given, LatentCodec
 from tfc_models.layers import as_real
 from tfc_models.ops import probe
 
@@ -68,21 +68,28 @@ class HyperpriorCodec(LatentCodec):
     with probe.span("hyper"):
       return self.analysis(y) if params is None else self.analysis(y, params)
 
-  def __call__(self, y, params=None, noise=None, seen=None, **more):
-    """As of `LatentCodec`; z is that of `seen`, where it is given, instead of `y`."""
-    z = self.analyze(y if seen is None else seen, params)
+  @property
+  def weighs(self):
+    return self.y_codec.weighs
+
+  def __call__(self, y, params=None, noise=None, **more):
     with as_real(noise is not None):
-      z_hat, z_bits = self.z_codec(z, params, noise)
+      z_hat, z_bits = self.z_codec(self.analyze(y, params), params, noise)
       y_hat, y_bits = self.y_codec(
           y, self.params_of(z_hat, params), noise, **more)
     return y_hat, {**z_bits, **y_bits}
 
-  def symbols(self, y, params=None, seen=None, **more):
-    z = self.analyze(y if seen is None else seen, params)
-    z_coded, z_hat = self.z_codec.symbols(z, params)
+  def symbols(self, y, params=None, **more):
+    z_coded, z_hat = self.z_codec.symbols(self.analyze(y, params), params)
     y_coded, y_hat = self.y_codec.symbols(
         y, self.params_of(z_hat, params), **more)
     return [*z_coded, *y_coded], y_hat
+
+  def given(self, z, params=None) -> Given:
+    """Returns what is left when z has been coded, of `analyze` or another one."""
+    coded, z_hat = self.z_codec.symbols(z, params)
+    _, bits = self.z_codec(z, params)
+    return Given(self.y_codec, self.params_of(z_hat, params), coded, bits, z_hat)
 
   def decode(self, reader, shape, params=None):
     height, width, _ = shape

@@ -26,14 +26,18 @@ class MaskedCodec(SymbolCodec):
     self.codec = codec
     self.tables = codec.tables
 
-  def price(self, y, params=None, noise=None):
+  @property
+  def weighs(self):
+    return self.codec.weighs
+
+  def price(self, y, params=None, noise=None, **more):
     inner, mask = params
-    y_hat, bits = self.codec.price(y, inner, noise)
+    y_hat, bits = self.codec.price(y, inner, noise, **more)
     return mask * y_hat, mask * bits
 
-  def quantize(self, y, params=None):
+  def quantize(self, y, params=None, **more):
     inner, mask = params
-    y_hat, symbols = self.codec.quantize(y, inner)
+    y_hat, symbols = self.codec.quantize(y, inner, **more)
     return mask * y_hat, mask * symbols
 
   def evidence(self, params, shape):

@@ -6,16 +6,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfc_models.entropy_models.base import Coded, LatentCodec
+from tfc_models.entropy_models.base import NEAREST, STILL, Coded, LatentCodec
 from tfc_models.entropy_models.gaussian import GaussianCodec, GaussianParams
 from tfc_models.entropy_models.reading import StringReader, SymbolReader
 from tfc_models.entropy_models.symbol_codec import total
 from tfc_models.layers import Condition, as_real
 from tfc_models.ops import checkerboard, probe
 from tfc_models.ops.graph import Graph
-
-# What squared errors are worth where bits are not.
-_NEAREST = 1e9
 
 
 class SpaceChannelParams(NamedTuple):
@@ -48,13 +45,14 @@ class SpaceChannelCodec(LatentCodec):
   """
 
   takes_turns = True
+  prices_symbols = True
 
   def __init__(self, codec: GaussianCodec, network):
     super().__init__(f"{codec.name}_passes", codec.reconstruction)
     self.codec = codec
     self.network = network
-    self._estimate_graph = Graph(self._estimate)
-    self._symbols_graph = Graph(self._symbols, built=True)
+    # Estimates and symbols in one: tracing it takes seconds. By the rank of `rounding`.
+    self._graphs = {rank: Graph(self._coded) for rank in (0, 4)}
     self._decode_graphs = {
         kind.__name__: Graph(
             functools.partial(self._decode, kind), built=True)
@@ -65,19 +63,26 @@ class SpaceChannelCodec(LatentCodec):
 
   def __call__(self, y, params=None, noise=None, rounding=None):
     if noise is None:
-      y_hat, bits = self._estimate_graph(
-          y, self._rounding(rounding), *_tensors(params))
-    else:
-      with as_real():
-        y_hat, bits = self._priced(
-            y, params, noise, noise.uniform(y, self.codec.name))
+      _, y_hat, bits = self.priced_symbols(y, params, rounding)
+      return y_hat, bits
+    with as_real():
+      y_hat, bits = self._priced(
+          y, params, noise, noise.uniform(y, self.codec.name))
     return tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
 
   def symbols(self, y, params=None, rounding=None):
     with probe.span("entropy coding"):
-      *coded, y_hat = self._symbols_graph(
-          y, self._rounding(rounding), *_tensors(params))
-      return [Coded(*coded)], tf.ensure_shape(y_hat, y.shape)
+      coded, y_hat, _ = self.priced_symbols(y, params, rounding)
+      return coded, y_hat
+
+  def priced_symbols(self, y, params=None, rounding=None):
+    if rounding is None:
+      rounding = self.codec.distortion_weight or NEAREST
+    rounding = tf.cast(rounding, tf.float32)
+    *coded, y_hat, bits = self._graphs[rounding.shape.rank](
+        y, rounding, *_tensors(params))
+    return ([Coded(*coded)], tf.ensure_shape(y_hat, y.shape),
+            {self.codec.name: bits})
 
   def decode(self, reader, shape, params=None):
     with probe.span("entropy coding"):
@@ -91,40 +96,35 @@ class SpaceChannelCodec(LatentCodec):
   def fix_tables(self):
     """Does nothing: the tables are those of the codec inside."""
 
-  def _rounding(self, rounding):
-    # Not none for what does not weigh: nothing is worth moving a symbol for.
-    weight = self.codec.distortion_weight or _NEAREST
-    return tf.convert_to_tensor(weight if rounding is None else rounding, tf.float32)
-
-  def _estimate(self, y, rounding, *params):
-    return self._priced(y, _params(params), rounding=rounding)
-
-  def _priced(self, y, params, noise=None, drawn=None, **more):
-    """Returns y_hat and bits, (B,)."""
+  def _priced(self, y, params, noise, drawn):
+    """Returns y_hat and bits, (B,), in training."""
     bits = []
 
     def visit(part, own):
-      y_hat, some = self.codec.price(
-          part(y), own, noise and _Drawn(part(drawn)), **more)
-      bits.append(_of_images(total(some), tf.shape(y)[0]))
+      y_hat, more = self.codec.price(
+          part(y), own, STILL if noise is STILL else _Drawn(part(drawn)))
+      bits.append(_of_images(total(more), tf.shape(y)[0]))
       return y_hat
 
     return self._walk(params, visit), tf.add_n(bits)
 
-  def _symbols(self, y, rounding, *params):
-    """Returns the members of a `Coded`, and y_hat."""
-    batch, symbols, evidence = tf.shape(y)[0], [], []
+  def _coded(self, y, rounding, *params):
+    """Returns the members of a `Coded`, y_hat, and bits, (B,)."""
+    batch, symbols, evidence, bits = tf.shape(y)[0], [], [], []
 
     def visit(part, own):
-      values = part(y)
-      y_hat, more = self.codec.quantize(values, own, rounding)
-      symbols.append(_flat(tf.cast(more, tf.int32), batch))
+      values, more = part(y), part(rounding) if rounding.shape.rank else rounding
+      y_hat, found = self.codec.quantize(values, own, more)
+      symbols.append(_flat(tf.cast(found, tf.int32), batch))
       evidence.append(_flat(self.codec.evidence(own, tf.shape(values)), batch))
+      _, found = self.codec.price(values, own, rounding=more)
+      bits.append(_of_images(total(found), batch))
       return y_hat
 
     y_hat = self._walk(_params(params), visit)
     splits = tf.cumsum([0, *(tf.shape(piece)[1] for piece in symbols)])
-    return tf.concat(symbols, axis=1), tf.concat(evidence, axis=1), splits, y_hat
+    return (tf.concat(symbols, axis=1), tf.concat(evidence, axis=1), splits, y_hat,
+            tf.add_n(bits))
 
   def _decode(self, reader, source, *params):
     """Returns y_hat and evidence."""

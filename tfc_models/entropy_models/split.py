@@ -33,20 +33,20 @@ class SplitCodec(LatentCodec):
   def leaves(self):
     return [leaf for codec in self.codecs for leaf in codec.leaves()]
 
-  def __call__(self, y, params=None, noise=None, **more):
-    found, bits = [], {}
+  def __call__(self, y, params=None, noise=None, rounding=None):
+    found, bits, more = [], {}, self._roundings(rounding)
     for number, (codec, part) in enumerate(self._parts_of(y)):
       y_hat, some = codec(
-          part, self.params_of(params, number, found), noise, **more)
+          part, self.params_of(params, number, found), noise, **more[number])
       found.append(y_hat)
       bits.update(some)
     return tf.concat(found, axis=-1), bits
 
-  def symbols(self, y, params=None, **more):
-    found, coded = [], []
+  def symbols(self, y, params=None, rounding=None):
+    found, coded, more = [], [], self._roundings(rounding)
     for number, (codec, part) in enumerate(self._parts_of(y)):
       some, y_hat = codec.symbols(
-          part, self.params_of(params, number, found), **more)
+          part, self.params_of(params, number, found), **more[number])
       found.append(y_hat)
       coded += some
     return coded, tf.concat(found, axis=-1)
@@ -60,6 +60,15 @@ class SplitCodec(LatentCodec):
 
   def fix_tables(self):
     """Does nothing: the codecs inside have the tables."""
+
+  def _roundings(self, rounding):
+    """Returns the keyword arguments of each codec."""
+    if rounding is None:
+      return [{}] * len(self.codecs)
+    rounding = tf.convert_to_tensor(rounding, tf.float32)
+    each = [rounding] * len(self.codecs) if rounding.shape.rank == 0 else tf.split(
+        rounding, self.depths, axis=-1)
+    return [{"rounding": one} for one in each]
 
   def _parts_of(self, y):
     return zip(self.codecs, tf.split(y, self.depths, axis=-1))

@@ -65,6 +65,9 @@ class Model(TrainableModel, abc.ABC):
 
   # What the registered class was created with; kept in weight files.
   arguments: Optional[dict] = None
+  # Weight of the mean squared error that the weights were trained for; None where that
+  # is not known, or they were trained for another distortion.
+  lmbda: Optional[float] = None
 
   @abc.abstractmethod
   def call(self, x, training: bool = False, settings: Settings = Settings(),

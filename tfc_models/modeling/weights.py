@@ -136,6 +136,8 @@ def load(path):
     assign(model, arrays)
   except ValueError as error:
     raise UsageError(f"{path}: {error}") from None
+  if info.get("distortion", "mse") == "mse":
+    model.lmbda = info.get("lmbda")
   return model, info
 
 

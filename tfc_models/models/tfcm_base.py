@@ -36,8 +36,8 @@ from tfc_models.layers import (
   ScaledConv2D,
   ScaledConv2DTranspose,
 )
-from tfc_models.models.families.refinement import BITS, Worth
 from tfc_models.models.families.transform_model import (
+  BEST_STEP_WORTH,
   TransformModel,
   high_rate_step,
 )
@@ -136,7 +136,7 @@ class TfcmBase(TransformModel):
     return tf.Variable(value, trainable=False, dtype=tf.float32, name=name)
 
   def worth(self):
-    return Worth(tf.square(self.step), tf.constant(BITS))
+    return BEST_STEP_WORTH * tf.square(self.gain)
 
   def analyze(self, x):
     """x to y in units of `step`."""

@@ -44,8 +44,8 @@ from tfc_models.layers import (
     Modulation,
     ScaledConv2D,
 )
-from tfc_models.models.families.refinement import BITS, Worth
 from tfc_models.models.families.transform_model import (
+    BEST_STEP_WORTH,
     TransformModel,
     high_rate_step,
 )
@@ -174,11 +174,14 @@ class TfcmFlex(TransformModel):
   def balance(self, lmbda):
     return (lmbda / self.controls.lmbda) ** -_GROWTH
 
+  def lmbda_at(self, quality=None):
+    if self.lmbda is None:
+      return None
+    return self.lmbda * lmbda_of(quality or QUALITY) / lmbda_of(QUALITY)
+
   def worth(self, condition):
-    gain, _ = self.gain.factors(condition.weights)
-    inverse, _ = self.inverse_gain.factors(condition.weights)
-    return Worth(
-        tf.square(self.step * inverse / gain)[:, None, None], tf.constant(BITS))
+    del condition  # The gain has made steps of y those of the quality.
+    return BEST_STEP_WORTH
 
   def analyze(self, x, condition):
     """x to y, in units of what the gain makes of `step`."""

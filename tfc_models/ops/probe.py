@@ -4,8 +4,9 @@
       codec.decode(data)
 
 `events` is then a list of (kind, value). Stages of the work note their seconds:
-"model", "hyper", "entropy coding"; an `AutoregressiveCodec` notes the arguments of
-each "walk". Nothing is noted without a listener, or while a graph is traced.
+"model", "hyper", "refinement", "entropy coding"; an `AutoregressiveCodec` notes the
+arguments of each "walk"; a refinement "refined", how many of how many steps. Nothing is
+noted without a listener, or while a graph is traced.
 """
 
 import contextlib
@@ -26,6 +27,28 @@ def listening():
   finally:
     # By identity: two empty lists are equal.
     _LISTENERS[:] = [one for one in _LISTENERS if one is not events]
+
+
+@contextlib.contextmanager
+def telling(function):
+  """A context in which a function of (kind, value) is called at once."""
+  teller = _Teller(function)
+  _LISTENERS.append(teller)
+  try:
+    yield
+  finally:
+    _LISTENERS[:] = [one for one in _LISTENERS if one is not teller]
+
+
+class _Teller:
+  """Takes what is noted as a list does."""
+
+  def __init__(self, function):
+    self._function = function
+
+  def append(self, event):
+    """Calls the function."""
+    self._function(*event)
 
 
 def note(kind: str, value):

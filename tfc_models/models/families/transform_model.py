@@ -52,23 +52,39 @@ class TransformModel(base.CompressionModel):
 
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     told = self.told(tf.shape(x)[0], settings.quality, context.lmbda)
-    y, more = self.analyze(x, *told), {}
+    y = self.analyze(x, *told)
     if context.noise is None:
-      y, more = self._refinement(x, y, told, settings)
-    y_hat, bits = self.latent_codec(y, *told, noise=context.noise, **more)
+      y_hat, bits = self._refinement(x, y, told, settings).price()
+    else:
+      y_hat, bits = self.latent_codec(y, *told, noise=context.noise)
     return base.ModelOutput(self.synthesize(y_hat, *told), bits)
 
   def encode(self, x, settings):
     told = self.told(1, settings.quality)
-    y, more = self._refinement(x, self.analyze(x, *told), told, settings)
-    strings, _ = self.latent_codec.compress(y, *told, **more)
-    return [base.latent_chunk(strings)]
+    choice = self._refinement(x, self.analyze(x, *told), told, settings)
+    return [base.latent_chunk(self.latent_codec.write_all(choice.symbols()))]
+
+  def lmbda_at(self, quality=None):
+    """Returns the weight of the mean squared error that an encoder should strive for.
+
+    Args:
+      quality: 1..100, or None.
+
+    Returns:
+      float; None where weights are not known for one, and efforts make no difference.
+    """
+    del quality
+    return self.lmbda
 
   def worth(self, *told):
-    """Returns the `refinement.Worth` of y; None where efforts make no difference.
+    """Returns how many bits a squared error of 1 in an element of y is worth by itself.
 
     Args:
       *told: of `told`.
+
+    Returns:
+      a number or tensor that broadcasts to y; None, as by default, has it measured on
+      the image, see `refinement.Refinement`.
     """
     del told
 
@@ -122,6 +138,11 @@ class TransformModel(base.CompressionModel):
   def synthesize(self, y_hat):
     """Returns x_hat of y_hat."""
     return self.synthesis_transform(y_hat)
+
+
+# What a squared error of one step is worth in bits at `high_rate_step`: lmbda / 3 of
+# what it does to the picture.
+BEST_STEP_WORTH = 6.0 / math.log(2.0)
 
 
 def high_rate_step(lmbda):
