@@ -35,7 +35,9 @@ def test_stages_add_up_and_the_peer_is_compared(peer):
     stages = dict(result[side])
     total = stages.pop("total")
     assert list(stages) == [
-        "image I/O", "transform", "hyper", "entropy coding", "container"]
+        "image I/O", "transform", "hyper", "refinement", "entropy coding",
+        "container"]
+    assert stages.pop("refinement") == 0  # Of weights that are not trained.
     assert all(seconds > 0 for seconds in stages.values())
     # Medians of each stage need not be those of one run.
     assert 0.3 * total < sum(stages.values()) < 3 * total
@@ -48,8 +50,12 @@ def test_stages_add_up_and_the_peer_is_compared(peer):
 
 
 def test_shipped_weights_are_timed_as_they_are():
-  result = benchmark.benchmark("tfcm-base", 33, 65, repeat=1)
-  assert result["trained"] and "peer" not in result
+  plain, refined = (
+      benchmark.benchmark("tfcm-base", 33, 65, repeat=1, effort=effort)
+      for effort in (1, 3))
+  assert plain["trained"] and "peer" not in plain
+  assert plain["encode"]["refinement"] == 0 < refined["encode"]["refinement"]
+  assert refined["decode"]["refinement"] == 0
 
 
 def test_an_environment_without_compressai_is_named():

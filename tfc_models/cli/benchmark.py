@@ -4,7 +4,7 @@ import concurrent.futures
 import json
 import multiprocessing
 
-from tfc_models.codecs.loading import DEFAULT_MODEL
+from tfc_models.codecs.loading import DEFAULT_EFFORT, DEFAULT_MODEL, EFFORTS
 from tfc_models.errors import UsageError
 from tfc_models.fileio import write_json
 
@@ -17,6 +17,9 @@ def add_arguments(parser):
   parser.add_argument(
       "--sizes", default="768x512", metavar="WxH,...",
       help="of the image (default 768x512)")
+  parser.add_argument(
+      "--effort", type=int, choices=EFFORTS, default=DEFAULT_EFFORT, metavar="1..9",
+      help=f"of encoders (default {DEFAULT_EFFORT})")
   parser.add_argument(
       "--image", help="photograph to resize; made-up colours by default")
   parser.add_argument(
@@ -44,7 +47,7 @@ def run(arguments):
             _benchmark, name, height, width, repeat=arguments.repeat,
             train=arguments.train, batch=arguments.batch,
             patch=arguments.patch, peer_python=arguments.peer,
-            image=arguments.image).result())
+            image=arguments.image, effort=arguments.effort).result())
       _show(results[-1])
   if arguments.json:
     write_json(arguments.json, results)
@@ -70,6 +73,7 @@ def _show(result):
   """Prints one result as a table."""
   print(f"{result['recipe']} {json.dumps(result['arguments'])}, "
         f"{'trained' if result['trained'] else 'random'} weights, "
+        f"effort {result['effort']}, "
         f"{result['width']}x{result['height']}, {result['bpp']:.3f} bpp, "
         f"peak {result['peak_mib']:.0f} MiB")
   print(f"  {'seconds':<16} {'encode':>8} {'decode':>8}")

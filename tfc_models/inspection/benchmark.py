@@ -12,13 +12,14 @@ from PIL import Image
 
 import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import codecs, configs, memory, metrics, pretrained, registry
+from tfc_models.codecs import loading
 from tfc_models.datasets.files import read_image, rgb_image
 from tfc_models.inspection import peers, wavefronts
 from tfc_models.ops import probe
 
 
 def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
-              patch=256, peer_python=None, image=None):
+              patch=256, peer_python=None, image=None, effort=loading.DEFAULT_EFFORT):
   """Returns a dict of medians over `repeat` runs, after one to warm up.
 
   Args:
@@ -30,6 +31,7 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
     batch, patch: of the training step.
     peer_python: interpreter with CompressAI, timed in turn with ours.
     image: file to take the pixels from, resized; None makes some.
+    effort: of the encoder.
 
   Returns:
     dict with encode and decode, each from stage to seconds and "total", MiB of
@@ -38,7 +40,7 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
     `peer_python`, "train_step" and "peer" with its seconds and our ratio.
   """
   pixels = _pixels(height, width, image)
-  codec, trained = _codec(name, pixels)
+  codec, trained = _codec(name, pixels, effort)
   png = io.BytesIO()
   Image.fromarray(pixels).save(png, "PNG")
   sides = {"encode": [], "decode": []}
@@ -54,7 +56,7 @@ def benchmark(name, height, width, *, repeat=10, train=False, batch=8,
         peer_seconds[work].append(peer.seconds(work))
   result = {
       "model": codec.model.registered_name, "recipe": name,
-      "arguments": codec.model.arguments, "trained": trained,
+      "arguments": codec.model.arguments, "trained": trained, "effort": effort,
       "height": height, "width": width,
       "bpp": metrics.bits_per_pixel(len(data), height, width), "repeat": repeat}
   for side, runs in sides.items():
@@ -106,11 +108,11 @@ def _pixels(height, width, image):
   return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def _codec(name, pixels):
+def _codec(name, pixels, effort):
   """Returns a `LearnedCodec` and whether its weights are trained."""
   shipped = {entry["name"] for entry in pretrained.manifest()}
   if name in shipped or os.path.exists(name):
-    return codecs.load(name, kinds=("image",)), True
+    return codecs.load(name, kinds=("image",), effort=effort), True
   config = configs.get(name)
   model = registry.create(
       config.model.name, **config.model.arguments.to_dict())
@@ -162,11 +164,13 @@ def _decode(codec, data):
 def _stages(events, start, image_seconds):
   """Returns the seconds by stage, from what was noted."""
   total = time.perf_counter() - start
-  model, hyper, coding = (
-      probe.seconds(events, kind) for kind in ("model", "hyper", "entropy coding"))
+  model, hyper, refinement, coding = (
+      probe.seconds(events, kind)
+      for kind in ("model", "hyper", "refinement", "entropy coding"))
   return {
-      "image I/O": image_seconds, "transform": model - hyper - coding,
-      "hyper": hyper, "entropy coding": coding,
+      "image I/O": image_seconds,
+      "transform": model - hyper - refinement - coding, "hyper": hyper,
+      "refinement": refinement, "entropy coding": coding,
       "container": total - image_seconds - model, "total": total}
 
 
