@@ -14,6 +14,10 @@ from tfc_models.layers import Condition, as_real
 from tfc_models.ops import checkerboard, probe
 from tfc_models.ops.graph import Graph
 
+# One that builds variables, and those of an encoder that refines a first image, at the
+# default effort.
+_CALLS = 4
+
 
 class SpaceChannelParams(NamedTuple):
   """What a `SpaceChannelCodec` is told by side information.
@@ -51,11 +55,12 @@ class SpaceChannelCodec(LatentCodec):
     super().__init__(f"{codec.name}_passes", codec.reconstruction)
     self.codec = codec
     self.network = network
-    # Estimates and symbols in one: tracing it takes seconds. By the rank of `rounding`.
-    self._graphs = {rank: Graph(self._coded) for rank in (0, 4)}
+    # Tracing takes seconds, more than a first image takes eagerly. By the rank of
+    # `rounding`, estimates and symbols in one.
+    self._graphs = {
+        rank: Graph(self._coded, eager_calls=_CALLS) for rank in (0, 4)}
     self._decode_graphs = {
-        kind.__name__: Graph(
-            functools.partial(self._decode, kind), built=True)
+        kind.__name__: Graph(functools.partial(self._decode, kind))
         for kind in (StringReader, SymbolReader)}
 
   def leaves(self):

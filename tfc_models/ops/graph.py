@@ -22,12 +22,14 @@ class Graph:
     function: of tensors, such as (B, H, W, C), of which the last axis does not vary
       unless it is the only one.
     built: whether all variables are there by its first call.
+    eager_calls: so many calls run eagerly, before tracing is worth the time; for what
+      is exact, and does not depend on it.
   """
 
-  def __init__(self, function, built=False):
+  def __init__(self, function, built=False, eager_calls=0):
     self._function = function
     self._graph = None
-    self._built = built
+    self._eager_calls = eager_calls or int(not built)
     self._lock = threading.Lock()
 
   def __call__(self, *tensors):
@@ -35,15 +37,14 @@ class Graph:
     if not tf.executing_eagerly():
       return self._function(*tensors)
     with self._lock:
-      if not self._built:
-        self._built = True
-        return self._function(*tensors)
-      if self._graph is None:
+      is_eager = self._eager_calls > 0
+      self._eager_calls -= is_eager
+      if self._graph is None and not is_eager:
         self._graph = tf.function(
             self._function, autograph=False, input_signature=[
                 tf.TensorSpec(_any_size(x.shape), x.dtype)
                 for x in tensors])
-    return self._graph(*tensors)
+    return (self._function if is_eager else self._graph)(*tensors)
 
 
 def _any_size(shape):
