@@ -30,6 +30,14 @@ def test_it_starts_as_the_identity(link, weights):
   np.testing.assert_allclose(layer(x, Condition(tf.constant(weights))), x, rtol=1e-6)
 
 
+@pytest.mark.parametrize("link", ["exp", "softplus"])
+def test_scales_of_cases_can_be_assigned(link):
+  layer = Modulation(4, 3, link)
+  scales = np.float32([[0.01], [1.0], [30.0]]) * np.ones(4)
+  layer.assign_scales(scales)
+  np.testing.assert_allclose(layer.factors(tf.eye(3))[0], scales, rtol=1e-5)
+
+
 def test_each_sample_has_its_own_scale_and_bias():
   layer = taught(Modulation(4, 3))
   x = np.random.default_rng(1).normal(size=(2, 3, 5, 4)).astype(np.float32)

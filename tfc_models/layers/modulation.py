@@ -14,9 +14,9 @@ import tensorflow as tf
 from tfc_models.layers.exact import activated, power_of_two, rounds
 from tfc_models.ops import quantize
 
-# How a positive scale follows from its variable; where it is 1.
-_LINKS = {"exp": (tf.exp, 0.0),
-          "softplus": (tf.nn.softplus, math.log(math.e - 1.0))}
+# How a positive scale follows from its variable, and the variable from it.
+_LINKS = {"exp": (tf.exp, np.log),
+          "softplus": (tf.nn.softplus, lambda scale: scale + np.log(-np.expm1(-scale)))}
 # float32 holds integers up to 2**24.
 _PRODUCT_BITS = 24
 
@@ -51,11 +51,11 @@ class Modulation(tf.keras.layers.Layer):
 
   def __init__(self, filters, rows, link="exp", use_bias=True, name=None):
     super().__init__(name=name)
-    self._link, start = _LINKS[link]
+    self._link, self._unlink = _LINKS[link]
     self.filters = filters
     self.log_scale = self.add_weight(
         name="log_scale", shape=(rows, filters),
-        initializer=tf.keras.initializers.Constant(start))
+        initializer=tf.keras.initializers.Constant(float(self._unlink(1.0))))
     self.bias = self.add_weight(
         name="bias", shape=(rows, filters), initializer="zeros") if use_bias else None
 
@@ -69,6 +69,15 @@ class Modulation(tf.keras.layers.Layer):
     """Returns scale and bias, (N, C), of weights, (N, K); bias may be None."""
     scale = self._link(tf.linalg.matmul(weights, self.log_scale))
     return scale, None if self.bias is None else tf.linalg.matmul(weights, self.bias)
+
+  def assign_scales(self, scales):
+    """Sets the scale of each case, where weights are one of them for one of K cases.
+
+    Args:
+      scales: positive array that broadcasts to (K, C).
+    """
+    self.log_scale.assign(
+        np.broadcast_to(self._unlink(np.float64(scales)), self.log_scale.shape))
 
 
 class ExactModulation(Modulation):
@@ -115,19 +124,33 @@ class ExactModulation(Modulation):
       x: (B, H, W, C), likewise.
       condition: `Condition`, with a case unless within `as_real`.
     """
-    x = quantize.clip_towards(x, -self.input_limit, self.input_limit)
     if rounds(True):
-      multiplier, shift, offset = (
-          tf.gather(tf.convert_to_tensor(table), condition.case)[:, None, None]
-          for table in (self.multiplier, self.shift, self.offset))
-      x = tf.round(x * tf.cast(multiplier, tf.float32) * power_of_two(-shift))
-      x += tf.cast(offset, tf.float32)
-    else:
-      scale, bias = self.factors(condition.weights)
-      x *= scale[:, None, None] * power_of_two(self.out_bits - self.in_bits)
-      if bias is not None:
-        x += bias[:, None, None] * power_of_two(self.out_bits)
+      return self.at_sites(x, condition.case, self.site_weights())
+    x = quantize.clip_towards(x, -self.input_limit, self.input_limit)
+    scale, bias = self.factors(condition.weights)
+    x *= scale[:, None, None] * power_of_two(self.out_bits - self.in_bits)
+    if bias is not None:
+      x += bias[:, None, None] * power_of_two(self.out_bits)
     return activated(x, self.kind)
+
+  def site_weights(self):
+    """Returns the tables made ready for `at_sites`, a tuple of tensors."""
+    return tuple(tf.convert_to_tensor(table) for table in (
+        self.multiplier, self.shift, self.offset))
+
+  def at_sites(self, x, case, weights):
+    """Returns the same function of integers at single sites.
+
+    Args:
+      x: (B, ..., C), integers as floats.
+      case: (B,) int32.
+      weights: of `site_weights`, of this layer or another one like it.
+    """
+    case = tf.reshape(case, [-1, *[1] * (x.shape.rank - 2)])
+    multiplier, shift, offset = (tf.gather(table, case) for table in weights)
+    x = quantize.clip_towards(x, -self.input_limit, self.input_limit)
+    x = tf.round(x * tf.cast(multiplier, tf.float32) * power_of_two(-shift))
+    return activated(x + tf.cast(offset, tf.float32), self.kind)
 
   def fix_tables(self):
     """Rounds what was learned to integers, for each case."""
