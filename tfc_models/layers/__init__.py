@@ -4,6 +4,7 @@ from tfc_models.layers.centred import Centred, median_kernel
 from tfc_models.layers.conv_transpose import Conv2DTranspose
 from tfc_models.layers.exact import (
     ACTIVATION_LIMIT,
+    SLOPES,
     ExactContextConv2D,
     ExactConv2D,
     ExactConv2DTranspose,
@@ -26,6 +27,7 @@ __all__ = [
     "GDN",
     "LOOKUP_BITS",
     "LOOKUP_LIMIT",
+    "SLOPES",
     "Centred",
     "Condition",
     "Conv2DTranspose",

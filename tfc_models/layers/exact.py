@@ -41,9 +41,9 @@ _SUM_LIMIT = 2.0**24
 # Kernels of zeros need no more.
 _MOST_KERNEL_BITS = 14
 # Slopes of what is negative, powers of two, which are exact.
-_SLOPES = {"leaky": 2.0**-2, "relu": 0.0, "faint": 2.0**-7}
+SLOPES = {"leaky": 2.0**-2, "relu": 0.0, "faint": 2.0**-7}
 # The one that stands for another, in the real network.
-_REAL_SLOPES = {**_SLOPES, "faint": 0.01}
+_REAL_SLOPES = {**SLOPES, "faint": 0.01}
 
 _AS_REAL = contextvars.ContextVar("as_real", default=False)
 
@@ -130,7 +130,7 @@ class _Exact:
     """What a negative value is multiplied by."""
     if isinstance(self.kind, Lookup):
       return 1.0
-    return (_SLOPES if self.exact else _REAL_SLOPES).get(self.kind, 1.0)
+    return (SLOPES if self.exact else _REAL_SLOPES).get(self.kind, 1.0)
 
   def _factor(self):
     """Returns what takes sums of products to outputs, (filters,)."""
@@ -288,7 +288,7 @@ def activated(x, kind):
     x: float tensor.
     kind: as `activation` of `ExactConv2D`, no `Lookup`.
   """
-  return _activated(x, _SLOPES.get(kind, 1.0), rounds(True), kind)
+  return _activated(x, SLOPES.get(kind, 1.0), rounds(True), kind)
 
 
 def _activated(x, slope, rounded, limits):

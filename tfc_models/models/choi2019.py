@@ -24,6 +24,7 @@ from tfc_models.entropy_models import (
     params_from_integers,
 )
 from tfc_models.layers import Conv2DTranspose
+from tfc_models.models.families.analytic_hyperprior import AnalyticHyperprior
 from tfc_models.models.families.transform_model import (
     TransformModel,
     first_patches,
@@ -52,7 +53,7 @@ _SHARED = 2
 _GROWTH = 0.375
 QUALITY = 50  # Where nothing else is said.
 _AT_ONCE = 16
-# Last kernels of what prices y, and of what is shown beside it, start so much smaller.
+# The last kernel of what is shown beside y starts so much smaller.
 _QUIET = 0.1
 
 
@@ -136,8 +137,10 @@ class _Model(TransformModel):
     y = np.concatenate([
         self.analyze(image_ops.to_float(some), _repeated(rate, len(some))).numpy()
         for some in np.array_split(patches, -(-len(patches) // _AT_ONCE))])
-    scales = np.sqrt(np.mean(np.square(y, dtype=np.float64), axis=(0, 1, 2)) + 0.01)
-    self._start_prices(scales)
+    AnalyticHyperprior(
+        self.hyper_analysis_transform.plain(), self.hyper_synthesis_transform.plain(),
+        context=self.y_codec.network).prepare(y)
+    self._start_quietly(np.sqrt(np.mean(np.square(y), axis=(0, 1, 2))))
     self._start_gains()
     self.fix_scales()
     z = self.hyper_analysis_transform(tf.constant(y), _repeated(rate, len(y)))
@@ -167,25 +170,13 @@ class _Model(TransformModel):
     """Returns x_hat of y_hat and, in further channels, what z says of it."""
     return self._synthesis_graph(y_hat, rate.weights)
 
-  def _pricing(self):
-    """Returns the networks that see y, and the stage that prices it."""
+  def _start_quietly(self, scales):
+    """Lets channels of y count alike in a context, and the side transform for little."""
+    last = self.side_transform.convolutions[-1]
+    last.kernel.assign(_QUIET * last.kernel)
     if self.y_codec.network:
-      return ([self.hyper_analysis_transform.convolutions[0],
-               self.context_network.context.convolution],
-              self.context_network.entropy_parameters[-1])
-    return ([self.hyper_analysis_transform.convolutions[0]],
-            self.hyper_synthesis_transform.stages[-1])
-
-  def _start_prices(self, scales):
-    """Starts with standard deviations of channels; networks see all as loud."""
-    networks, last = self._pricing()
-    for conv in networks:
-      conv.kernel.assign(conv.kernel / np.sqrt(1.0 + scales[:, None] ** 2))
-    last = last.convolution
-    for conv in (last, self.side_transform.convolutions[-1]):
-      conv.kernel.assign(_QUIET * conv.kernel)
-    last.bias.assign(np.concatenate(
-        [index_from_scale(scales) / INDEX_UNIT, np.zeros(self.depth)]))
+      context = self.y_codec.network.context.convolution
+      context.kernel.assign(context.kernel / np.sqrt(1.0 + scales[:, None] ** 2))
 
   def _start_gains(self):
     """Makes y of each lmbda as large as its quantiser's step is small."""
@@ -193,9 +184,10 @@ class _Model(TransformModel):
     self.analysis_transform.modulations[-1].assign_scales(gains)
     self.synthesis_transform.modulations[0].assign_scales(1.0 / gains)
     self.hyper_analysis_transform.modulations[0].assign_scales(1.0 / gains)
+    last = self.hyper_synthesis_transform.stages[-1].modulation
     if self.y_codec.network:
-      self.context_network.context.modulation.assign_scales(1.0 / gains)
-    last = self._pricing()[1].modulation
+      self.y_codec.network.context.modulation.assign_scales(1.0 / gains)
+      last = self.y_codec.network.entropy_parameters[-1].modulation
     ones = np.ones([1, self.depth])
     last.assign_scales(np.concatenate([ones * gains**0, ones * gains], axis=1))
     steps = index_from_scale(gains * SCALE_MIN) / INDEX_UNIT

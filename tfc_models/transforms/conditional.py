@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfc_models.layers import (
     ACTIVATION_LIMIT,
+    SLOPES,
     Condition,
     ExactContextConv2D,
     ExactConv2D,
@@ -19,6 +20,7 @@ from tfc_models.layers import (
 )
 from tfc_models.ops import quantize, wavefront
 from tfc_models.transforms.causal import CausalNetwork
+from tfc_models.transforms.context import pass_side_on
 
 # Hidden integers count in 1/16, and in 1/1024 before they are scaled.
 _BITS, _MORE_BITS = 4, 6
@@ -54,6 +56,12 @@ class ConditionalStack(tf.keras.layers.Layer):
     pairs = zip(self.convolutions, [*self.activations, None])
     return [layer for pair in pairs for layer in pair if layer is not None]
 
+  def plain(self):
+    """Returns the same without modulations, `Plain`."""
+    return Plain([
+        _PlainLayer(conv, activation or (lambda x: x)) for conv, activation in zip(
+            self.convolutions, [*self.activations, None])])
+
   def call(self, x, condition):
     """Returns the output of the last convolution, of (B, H, W, C)."""
     for number, (conv, modulation) in enumerate(
@@ -62,6 +70,48 @@ class ConditionalStack(tf.keras.layers.Layer):
       if number < len(self.activations):
         x = self.activations[number](x)
     return x
+
+
+class Plain(tf.Module):
+  """A network without its modulations, for what starts plain networks.
+
+  It computes the same while modulations are the identity, as they are at first.
+
+  Args:
+    layers: list of functions with the attributes of a layer.
+  """
+
+  def __init__(self, layers):
+    super().__init__("plain")
+    self.layers = layers
+    self.convolutions = [layer.convolution for layer in layers]  # So it has submodules.
+
+  def __call__(self, x):
+    """Returns the output of the last layer."""
+    for layer in self.layers:
+      x = layer(x)
+    return x
+
+
+class _PlainLayer:
+  """A convolution with an activation behind it.
+
+  Args:
+    convolution: Keras layer, whose attributes it has.
+    activation: function.
+    **facts: further attributes, instead of its own.
+  """
+
+  def __init__(self, convolution, activation, **facts):
+    self.convolution = convolution
+    self.activation = activation
+    vars(self).update(facts)
+
+  def __getattr__(self, name):
+    return getattr(self.convolution, name)
+
+  def __call__(self, x):
+    return self.activation(self.convolution(x))
 
 
 class Bins:
@@ -140,6 +190,13 @@ class _Stage(tf.Module):
   def __call__(self, x, condition):
     return self.modulation(self.convolution(x), condition)
 
+  def plain(self):
+    """Returns the same at the first case as a layer."""
+    kind, none = self.modulation.kind, tf.zeros([1], tf.int32)
+    return _PlainLayer(
+        self.convolution, lambda x: self.modulation(x, Condition(None, none)),
+        out_bits=self.modulation.out_bits, slope=SLOPES.get(kind, 1.0))
+
   def site_weights(self):
     """See `CausalNetwork`."""
     return self.convolution.site_weights(), self.modulation.site_weights()
@@ -179,6 +236,10 @@ class ConditionalHyperSynthesis(tf.Module):
         _Stage(ExactConv2D, 2 * depth, 3, cases=cases, activation="clip", name="stage_2")
         if out_bits is None else
         _last(ExactConv2D, depth, 3, out_bits=out_bits, cases=cases, name="stage_2")]
+
+  def plain(self):
+    """Returns the same without modulations, `Plain`."""
+    return Plain([stage.plain() for stage in self.stages])
 
   def __call__(self, z_hat, condition):
     """Returns (B, 4 H, 4 W, 2 M), integers as floats."""
@@ -230,6 +291,11 @@ class ConditionalContext(CausalNetwork):
         [condition.weights, tf.cast(bins, tf.float32)[:, None]], axis=1)[:, None, None]
     shape = tf.concat([tf.shape(features)[:3], [self.rows + 1]], axis=0)
     return tf.concat([features, tf.broadcast_to(told, shape)], axis=-1)
+
+  def pass_side_on(self):
+    """See `transforms.context.ContextNetwork`."""
+    pass_side_on(
+        [stage.convolution for stage in self.entropy_parameters], self.depth)
 
   def call(self, y_hat, side):
     """Returns the outputs at all sites, (B, H, W, 2 M), as `Bins.params_in_bins`.

@@ -84,16 +84,7 @@ class ContextNetwork(CausalNetwork):
     The synthesis before it then predicts scales by itself, and the context adds
     nothing until training lets it. What is left of the layers starts at random.
     """
-    for layer in self.entropy_parameters:
-      kernel = _QUIET * layer.kernel.numpy()
-      kernel[..., :self.depth] = 0.0
-      # Indexes are positive: rectifiers let them through.
-      kernel[0, 0, range(self.depth), range(self.depth)] = 1.0 / layer.scale
-      if layer is self.entropy_parameters[-1]:
-        kernel[..., self.depth:] = 0.0
-      layer.kernel.assign(kernel)
-      layer.bias.assign(np.zeros(layer.filters))
-      layer.fix_tables()
+    pass_side_on(self.entropy_parameters, self.depth)
 
   def rescale_input(self, factor):
     """Makes of the context of y_hat that of `factor` times y_hat."""
@@ -106,3 +97,22 @@ class ContextNetwork(CausalNetwork):
     if rounds(self.exact):
       y_hat = quantize.round_straight_through(y_hat)
     return quantize.clip_towards(y_hat, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+
+
+def pass_side_on(layers, depth):
+  """Makes the first outputs of integer layers, one after the other, their first inputs.
+
+  Args:
+    layers: list of `layers.ExactConv2D` of one tap.
+    depth: how many of the outputs; the last layer's others start at zero.
+  """
+  for layer in layers:
+    kernel = _QUIET * layer.kernel.numpy()
+    kernel[..., :depth] = 0.0
+    # Indexes are positive: rectifiers let them through.
+    kernel[0, 0, range(depth), range(depth)] = 1.0 / layer.scale
+    if layer is layers[-1]:
+      kernel[..., depth:] = 0.0
+    layer.kernel.assign(kernel)
+    layer.bias.assign(np.zeros(layer.filters))
+    layer.fix_tables()
