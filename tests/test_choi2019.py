@@ -222,3 +222,20 @@ def test_the_context_is_causal_and_the_same_at_sites(bins):
   (rate,) = model.told(2, 81)
   side = network.side(features, rate, tf.constant([bins, bins]))
   causal.check(network, walk.codec, walk.to_params, y, side)
+
+
+def test_the_context_is_that_of_y_whatever_its_bins():
+  network = random("choi2019").context_network
+  rng = np.random.default_rng(0)
+  y_hat, features = numbers(rng, 9, 1, 4, 6, 12), numbers(rng, 99, 1, 4, 6, 24)
+  (rate,) = suite.bare("choi2019").told(1)
+
+  def outputs(bins):
+    size = float(BINS.sizes[bins + BINS.limit])
+    with as_real():
+      found = network(
+          y_hat / size, network.side(features, rate, tf.constant([bins]))).numpy()
+    return np.concatenate([found[..., :12] + bins, found[..., 12:] * size], axis=-1)
+
+  for bins in (-5, 2):
+    np.testing.assert_allclose(outputs(bins), outputs(0), rtol=1e-4, atol=1e-3)
