@@ -89,10 +89,11 @@ def test_loaded_weights_write_the_same_streams_at_all_rates(name, tmp_path):
 def test_a_bin_is_a_step_of_the_table():
   rng = np.random.default_rng(0)
   indexes, means = numbers(rng, 60, 2, 3, 4, 5), numbers(rng, 9000, 2, 3, 4, 5)
+  parts = numbers(rng, 7, 2, 3, 4, 5)  # Of a sixteenth.
   for number in range(-BINS.limit, BINS.limit + 1):
     bins = tf.constant([number, 0])
     found, shrunk = tf.split(BINS.params_in_bins(
-        tf.concat([indexes, means], axis=-1), bins), 2, axis=-1)
+        tf.concat([16.0 * indexes + parts, means], axis=-1), bins), 2, axis=-1)
     np.testing.assert_array_equal(found[0], indexes[0] - number)
     np.testing.assert_array_equal(found[1], indexes[1])
     size = float(BINS.size(bins, 1)[0])

@@ -20,7 +20,6 @@ from tfc_models.entropy_models import (
     HyperpriorCodec,
     LatentCodec,
     index_from_scale,
-    integer_bits,
     params_from_integers,
 )
 from tfc_models.layers import Conv2DTranspose
@@ -121,7 +120,7 @@ class _Model(TransformModel):
         "hyper_analysis_transform")
     self.hyper_synthesis_transform = ConditionalHyperSynthesis(
         latent_depth, _CASES, SYMBOL_LIMIT,
-        None if context else integer_bits(latent_depth, means=True))
+        None if context else INDEX_UNIT)
     self.side_transform = ConditionalStack(
         [up(), up()], _rectifiers(1), len(_CASES), "side_transform")
     self._synthesis_graph = Graph(lambda y_hat, weights: self.synthesis_transform(
@@ -232,8 +231,7 @@ class ConditionalJoint(_Model):
   """
 
   def __init__(self, *, num_filters=192, latent_depth=192, fixed_grid=True):
-    context = ConditionalContext(
-        latent_depth, integer_bits(latent_depth, means=True), _CASES, BINS)
+    context = ConditionalContext(latent_depth, INDEX_UNIT, _CASES, BINS)
     super().__init__(num_filters, latent_depth, fixed_grid, context)
     self.context_network = context
 

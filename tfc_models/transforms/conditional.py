@@ -24,8 +24,10 @@ from tfc_models.transforms.context import pass_side_on
 
 # Hidden integers count in 1/16, and in 1/1024 before they are scaled.
 _BITS, _MORE_BITS = 4, 6
-# Means count in 1/64, which leaves no room for more.
+# Means count in 1/64; indexes in 1/16 of a table, since what a case adds to them would
+# otherwise be rounded by itself. Both leave no room for more.
 _MEAN_BITS = 6
+_INDEX_BITS = 4
 # The context sees y_hat in eighths.
 _CONTEXT_BITS = 3
 # Means and y_hat in units of 1/64 are clipped to it before they are multiplied.
@@ -155,10 +157,16 @@ class Bins:
     A standard deviation shrinks with the size of a bin, its index by whole steps.
 
     Args:
-      outputs: indexes, and integers in units of 1/64.
+      outputs: integers in units of 1/16, and of 1/64.
       bins: (B,) int32.
+
+    Returns:
+      (B, ..., 2 C): integers as floats, means in units of 1/64.
     """
     indexes, means = tf.split(outputs, 2, axis=-1)
+    indexes *= 2.0**-_INDEX_BITS
+    if rounds(True):
+      indexes = tf.floor(indexes + 0.5)  # The same way for all bins, unlike `tf.round`.
     steps = tf.reshape(tf.cast(bins, tf.float32), _ones(outputs.shape.rank))
     return tf.concat([indexes - steps, self.multiplied(means, -bins)], axis=-1)
 
@@ -207,11 +215,12 @@ class _Stage(tf.Module):
     return self.modulation.at_sites(x, case, weights[1])
 
 
-def _last(kind, depth, *args, out_bits, cases, name):
-  """Returns the `_Stage` that says indexes and means of y."""
+def _last(kind, depth, *args, index_unit, cases, name):
+  """Returns the `_Stage` that says indexes and means of y, see `Bins.params_in_bins`."""
+  index_bits = int(np.log2(index_unit)) + _INDEX_BITS
   return _Stage(
-      kind, 2 * depth, *args, cases=cases, activation=None, out_bits=out_bits,
-      more_bits=np.repeat([_MORE_BITS // 2, 0], depth), name=name)
+      kind, 2 * depth, *args, cases=cases, activation=None,
+      out_bits=np.repeat([index_bits, _MEAN_BITS], depth), more_bits=0, name=name)
 
 
 class ConditionalHyperSynthesis(tf.Module):
@@ -221,11 +230,11 @@ class ConditionalHyperSynthesis(tf.Module):
     depth: M, channels of y.
     cases: as of `ExactModulation`.
     input_limit: the largest absolute value in z_hat.
-    out_bits: one for each of 2 M outputs, indexes and means; None for 2 M hidden
-      features that another network sees.
+    index_unit: indexes that 1 in the real network stands for; None for 2 M hidden
+      features that another network sees, instead of `Bins.params_in_bins`.
   """
 
-  def __init__(self, depth, cases, input_limit, out_bits=None,
+  def __init__(self, depth, cases, input_limit, index_unit=None,
                name="hyper_synthesis_transform"):
     super().__init__(name)
     up = ExactConv2DTranspose
@@ -234,8 +243,9 @@ class ConditionalHyperSynthesis(tf.Module):
                name="stage_0"),
         _Stage(up, depth * 3 // 2, 5, 2, cases=cases, name="stage_1"),
         _Stage(ExactConv2D, 2 * depth, 3, cases=cases, activation="clip", name="stage_2")
-        if out_bits is None else
-        _last(ExactConv2D, depth, 3, out_bits=out_bits, cases=cases, name="stage_2")]
+        if index_unit is None else
+        _last(ExactConv2D, depth, 3, index_unit=index_unit, cases=cases,
+              name="stage_2")]
 
   def plain(self):
     """Returns the same without modulations, `Plain`."""
@@ -257,12 +267,12 @@ class ConditionalContext(CausalNetwork):
 
   Args:
     depth: M, channels of y_hat.
-    out_bits: one for each of 2 M outputs.
+    index_unit: as of `ConditionalHyperSynthesis`.
     cases: as of `ExactModulation`.
     bins: `Bins`.
   """
 
-  def __init__(self, depth, out_bits, cases, bins, name="context_network"):
+  def __init__(self, depth, index_unit, cases, bins, name="context_network"):
     super().__init__(depth, wavefront.causal_offsets(5), name=name)
     self.bins = bins
     self.rows = len(cases[0])
@@ -272,7 +282,7 @@ class ConditionalContext(CausalNetwork):
     self.entropy_parameters = [
         *(_Stage(ExactConv2D, width, 1, cases=cases, name=f"parameters_{number}")
           for number, width in enumerate((depth * 10 // 3, depth * 8 // 3))),
-        _last(ExactConv2D, depth, 1, out_bits=out_bits, cases=cases,
+        _last(ExactConv2D, depth, 1, index_unit=index_unit, cases=cases,
               name="parameters_2")]
 
   def side(self, features, condition, bins):
