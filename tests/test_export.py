@@ -126,6 +126,7 @@ def test_a_split_export_holds_no_operation_of_the_range_coder(split):
 @pytest.mark.parametrize("recipe, has_split", [
     ("bls2017", True), ("bmshj2018_factorized", True), ("bmshj2018_hyperprior", True),
     ("mbt2018_mean", True), ("mbt2018", False), ("toderici2016", False),
+    ("choi2019_mean", False), ("choi2019", False),
     ("toderici2017", False), ("johnston2018", False), ("vric", False)])
 def test_networks_of_a_split_are_of_core_operations(recipe, has_split):
   model = exports.tiny_model(recipe)

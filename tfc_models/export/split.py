@@ -34,6 +34,10 @@ def check(model):
     raise UsageError(
         f"{model.registered_name} has no split form, since its networks and the range "
         "coder take turns", argument="flavor")
+  if "quality" in model.capabilities:
+    raise UsageError(
+        f"{model.registered_name} has no split form, since its networks depend on the "
+        "quality, which no signature has", argument="flavor")
 
 
 class Split:
