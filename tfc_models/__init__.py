@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "UsageError": "tfc_models.errors",
     "load": "tfc_models.codecs",
     "read_image": "tfc_models.datasets.files",
+    "read_picture": "tfc_models.datasets.files",
 })
 __all__ += ["__version__", "decode"]
 

@@ -38,6 +38,12 @@ class FileOptions:
     """Whether the file shall meet one."""
     return any(vars(self)[name] is not None for name in TARGETS)
 
+  @property
+  def metadata_note(self):
+    """What an error of a size says of metadata, which count into it; may be empty."""
+    size = sum(map(len, (self.metadata or {}).values()))
+    return f"; {size} bytes of it are metadata" if size else ""
+
   def in_bytes(self, height, width):
     """Returns the same of an image, without `target_bpp`."""
     if self.target_bpp is None:

@@ -128,7 +128,7 @@ class LearnedCodec(ModelCodec, Codec):
     if not chunks:
       raise UsageError(
           f"a file of one iteration takes {size} bytes, more than the "
-          f"{options.target_bytes} asked for")
+          f"{options.target_bytes} asked for{options.metadata_note}")
     return chunks
 
 

@@ -76,7 +76,8 @@ def encode(codec, image, settings, options):
     nearest = QUALITIES[1] if target.least else QUALITIES[0]
     raise UsageError(
         f"no quality meets the target of {target.shown(target.value)}: {nearest}, the "
-        f"nearest, gives {target.shown(values[nearest])}")
+        f"nearest, gives {target.shown(values[nearest])}"
+        f"{'' if target.least else options.metadata_note}")
   if target.least or above is None:
     return files[quality]
   best, left = files[below], _MOST + 1 - next(count)

@@ -7,11 +7,12 @@ import math
 import os
 import threading
 import warnings
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from tfc_models.datasets import depth
+from tfc_models.datasets import depth, exif, metadata
 from tfc_models.errors import ImageError, TfcmError, UsageError
 from tfc_models.fileio import find_files, read_bytes
 
@@ -29,7 +30,29 @@ PNG_MAGIC, JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # As many as a .tfcm file may hold.
 MAX_PIXELS = 2**28
 
+# What makes the pixels of each EXIF orientation upright.
+_TURNS = dict(enumerate((
+    Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90), 2))
+
 _pillow_limit = threading.Lock()
+
+
+class Picture(NamedTuple):
+  """What an image file holds.
+
+  Attributes:
+    pixels: uint8 array (H, W, 1 or 3), as of `read_image`.
+    metadata: dict of bytes by name, as `codecs.FileOptions` takes it: icc, exif, xmp,
+      as far as the file has them; see `metadata.checked`.
+    dropped: list of texts, which metadata of the file is not there, and why.
+  """
+
+  pixels: np.ndarray
+  metadata: dict
+  dropped: list
 
 
 def find_images(pattern, recursive=True):
@@ -71,6 +94,29 @@ def read_image(source, name=None, max_pixels=MAX_PIXELS):
       a sample, or several frames, which a codec of 8-bit RGB would drop; also
       if it is of a format other than those of `EXTENSIONS`.
   """
+  return _read(source, name, max_pixels, False).pixels
+
+
+def read_picture(source, name=None, max_pixels=MAX_PIXELS):
+  """Returns the `Picture` of an image file: its pixels and its metadata.
+
+  Metadata of JPEG, PNG, WebP, AVIF and TIFF files. Broken or too large ones are
+  dropped, with a text, and so is an ICC profile that is not of the colours of the
+  pixels: CMYK is converted without its profile.
+
+  Args:
+    source: as of `read_image`, whose pixels these are.
+    name: likewise.
+    max_pixels: likewise.
+
+  Raises:
+    ImageError: as of `read_image`.
+  """
+  return _read(source, name, max_pixels, True)
+
+
+def _read(source, name, max_pixels, wants_metadata):
+  """Returns the `Picture` of a file, with metadata if it is wanted."""
   if not isinstance(source, bytes):
     source, name = _content(source), name or os.fspath(source)
   name = name or "<bytes>"
@@ -89,11 +135,26 @@ def read_image(source, name=None, max_pixels=MAX_PIXELS):
       raise ImageError(
           f"{name}: it has an alpha channel; flatten it onto a background "
           "first")
-    upright = ImageOps.exif_transpose(image)
+    upright = _upright(image)
     array = np.asarray(
         upright.convert("L" if upright.mode in ("1", "L") else "RGB"),
         dtype=np.uint8)
-  return array[..., None] if array.ndim == 2 else array
+    array = array[..., None] if array.ndim == 2 else array
+    found = metadata.of_image(image, array.shape[-1]) if wants_metadata else ({}, [])
+  return Picture(array, *found)
+
+
+def _upright(image):
+  """Returns an image as its EXIF wants it shown; as it lies if nobody can read that."""
+  image.load()
+  try:
+    turn = _TURNS.get(image.getexif().get(exif.ORIENTATION))
+  except MemoryError:
+    raise
+  except Exception:  # Whatever Pillow raises of EXIF.
+    return image
+  # Not by `exif_transpose`, which writes EXIF anew and may fail at that.
+  return image if turn is None else image.transpose(turn)
 
 
 def rgb_image(array):
