@@ -78,7 +78,7 @@ setup(
         "absl-py",
         "ml_collections",
         "numpy<2",
-        "Pillow>=10.1",
+        "Pillow>=11.0",
         "tqdm",
         *_WHOLE,
         *_CODING_ONLY,

@@ -18,7 +18,7 @@ from PIL import Image
 from tests import exports, serving
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
-from tfc_models.codecs import loading
+from tfc_models.codecs import FileOptions, loading
 from tfc_models.errors import (
     BitstreamError,
     ImageError,
@@ -233,6 +233,21 @@ def test_verbs_code_at_a_server(server, codecs, tmp_path, scheme, name):
   found = np.asarray(Image.open(tmp_path / "out" / "1.png"))
   expected = codecs[name].decode((tmp_path / "1.tfcm").read_bytes())
   assert np.abs(np.int32(found) - expected).max() <= 1
+
+
+def test_metadata_stay_at_the_client_and_get_into_its_files(server, codecs, tmp_path):
+  photo, tags = tmp_path / "a.png", Image.Exif()
+  tags[0x010F] = "Maker"
+  Image.fromarray(make_image(40, 50)).save(photo, exif=tags)
+  url = _url(server, "grpc", "full")
+  assert tfcm("compress", photo, "--server", url)[::2] == (0, "")
+  block = tags.tobytes()[6:]
+  assert photo.with_suffix(".tfcm").read_bytes() == codecs["full"].encode(
+      make_image(40, 50), None, FileOptions(metadata={"exif": block}))
+  assert tfcm("compress", photo, "--server", url, "--overwrite", "--strip")[::2] == (
+      0, "")
+  assert photo.with_suffix(".tfcm").read_bytes() == codecs["full"].encode(
+      make_image(40, 50))
 
 
 def test_failures_at_a_server_have_the_codes_of_their_kinds(server, tmp_path):

@@ -172,6 +172,19 @@ def test_an_editor_writes_a_plain_jpeg(clip, editor_weights):
   assert found.info["icc_profile"] == b"profile"
 
 
+def test_an_editor_keeps_metadata_unless_told(tmp_path, editor_weights):
+  photo = tmp_path / "photo.webp"
+  tags = Image.Exif()
+  tags[0x010F] = "Maker"
+  Image.fromarray(make_image(33, 50)).save(photo, exif=tags, xmp=b"<x/>")
+  for words, found in (((), {"exif", "xmp"}), (("--strip", "--overwrite"), set())):
+    code, _, err = tfcm("compress", photo, "--model", editor_weights, *words)
+    assert (code, err) == (0, "")
+    with Image.open(photo.with_suffix(".jpg")) as image:
+      assert found == {"exif", "xmp"} & image.info.keys()
+      assert image.getexif().get(0x010F) == ("Maker" if found else None)
+
+
 def test_an_editor_is_evaluated_like_any_codec(editor_weights, video_weights):
   family = learned_family.trained([editor_weights])
   record = measure(family.make(family.settings[0]), make_image(40, 50))

@@ -11,6 +11,7 @@ from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, configs
 from tfc_models.codecs import FileOptions, LearnedCodec, lineup
+from tfc_models.datasets import exif
 from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings
@@ -161,6 +162,23 @@ def test_thumbnails_have_a_header_of_8_bytes(progressive, tmp_path):
       codec.decode(data[:26], allow_partial=True), images[1])
   with pytest.raises(BitstreamError, match="holds no iteration"):
     codec.decode(data[:12], allow_partial=True)
+
+
+def test_metadata_count_into_a_budget_and_have_no_room_in_a_thumbnail(
+    progressive, tmp_path):
+  photo = tmp_path / "small.jpg"
+  tags = Image.Exif()
+  tags[0x010E] = "a description" * 20
+  Image.fromarray(make_image(32, 32)).save(photo, exif=tags)
+  words = ("compress", photo, "--model", progressive, "--overwrite")
+  fails(1, f"bytes, more than the 200 asked for; {len(exif.upright(tags.tobytes()))} "
+        "bytes of it are metadata", *words, "--target_size", 200)
+  assert compress(photo, progressive, "--target_size", 200, "--strip") == 3
+  code, _, err = tfcm(*words, "--thumbnail")
+  assert code == 0 and err.count("\n") == 1 and "has no room for EXIF" in err
+  before = photo.with_suffix(".tfcm").read_bytes()
+  assert tfcm(*words, "--thumbnail", "--strip")[::2] == (0, "")
+  assert photo.with_suffix(".tfcm").read_bytes() == before
 
 
 def test_grey_thumbnails_and_the_largest(progressive):

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import re
 import time
@@ -9,10 +10,10 @@ import time
 import tqdm
 
 from tfc_models import bitstream, pretrained
-from tfc_models.cli import clips, files, remote
+from tfc_models.cli import clips, files, metadata, remote
 from tfc_models.codecs.loading import DEFAULT_EFFORT, DEFAULT_MODEL, EFFORTS
 from tfc_models.datasets import y4m
-from tfc_models.datasets.files import EXTENSIONS, read_image
+from tfc_models.datasets.files import EXTENSIONS, read_picture
 from tfc_models.errors import BitstreamError, ImageError
 
 # Flags that choose weights or what they do, which an export has fixed.
@@ -60,6 +61,7 @@ def add_arguments(parser):
   parser.add_argument(
       "--thumbnail", action="store_true",
       help="of these: a header of 8 bytes, for images up to 256x256")
+  metadata.add_arguments(parser)
   remote.add_arguments(parser)
 
 
@@ -68,7 +70,8 @@ def run(arguments):
   if client:
     pairs = files.expand(arguments, EXTENSIONS, ".tfcm")
     with client:
-      return files.process(pairs, _at_server(client), arguments, _describe)
+      return files.process(
+          pairs, _at_server(client, arguments), arguments, _describe)
   from tfc_models import codecs
   model = arguments.model or DEFAULT_MODEL
   path, _ = pretrained.find_by_name(model, arguments.quality)
@@ -92,18 +95,21 @@ def run(arguments):
         clips.read)
 
   def work(name, data, output):
-    image = read_image(data, name)
+    picture = read_picture(data, name)
+    image = picture.pixels
     try:
       bitstream.check_size(*image.shape[:2])
     except BitstreamError as error:  # It is the image that is wrong here.
       raise ImageError(f"{name}: {error}") from None
+    found = metadata.of_picture(picture, name, arguments)
     start = time.perf_counter()
     with _watched(name, arguments.jobs):
-      result, header, chunks = codec.encode_file(image, settings, options)
+      result, header, chunks = codec.encode_file(
+          image, settings, dataclasses.replace(options, metadata=found))
     seconds = time.perf_counter() - start
     iterations = len(chunks) if "progressive" in codec.model.capabilities else None
     return result, _facts(
-        codec.model.registered_name, header, iterations, result, data, seconds)
+        codec.model.registered_name, header, iterations, result, data, seconds, found)
 
   return files.process(pairs, work, arguments, _describe)
 
@@ -142,36 +148,43 @@ def _bytes(text):
     ) from None
 
 
-def _at_server(client):
+def _at_server(client, arguments):
   """Returns what `files.process` does with each image."""
   def work(name, data, output):
     del output
     start = time.perf_counter()
     result = client.compress(data, name)
     seconds = time.perf_counter() - start
-    stream = bitstream.read(result)
+    stream, found = bitstream.read(result), None
+    if not arguments.strip:  # No server has seen them.
+      found = metadata.of_picture(read_picture(data, name), name, arguments)
+    if found:
+      result = bitstream.write(stream.header, stream.chunks, found)
     count = sum(chunk.type in bitstream.ITERATIONS for chunk in stream.chunks)
     return result, _facts(
-        stream.header.model, stream.header, count or None, result, data, seconds)
+        stream.header.model, stream.header, count or None, result, data, seconds, found)
 
   return work
 
 
-def _facts(model, header, iterations, result, data, seconds):
+def _facts(model, header, iterations, result, data, seconds, found):
   return {
       "model": model, "quality": header.settings.get("quality"),
       "iterations": iterations, "height": header.height, "width": header.width,
       "bytes": len(result),
       "bpp": round(8 * len(result) / (header.height * header.width), 4),
+      "metadata": {name: len(value) for name, value in (found or {}).items()},
       "source_bytes": len(data), "seconds": round(seconds, 3)}
 
 
 def _describe(facts):
   quality, iterations = facts["quality"], facts["iterations"]
+  extra = sum(facts.get("metadata", {}).values())
   return (
       f"{facts['output']}: {facts['width']}x{facts['height']}, "
       f"{clips.frames(facts)}"
-      f"{facts['bytes']} bytes, {facts['bpp']:.3f} bpp, {facts['model']}"
+      f"{facts['bytes']} bytes{f' ({extra} of metadata)' if extra else ''}, "
+      f"{facts['bpp']:.3f} bpp, {facts['model']}"
       f"{'' if quality is None else f' quality {quality}'}, "
       f"{'' if iterations is None else f'iterations {iterations}, '}"
       f"{facts['seconds']:.2f} s")

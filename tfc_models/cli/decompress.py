@@ -6,9 +6,8 @@ import time
 from PIL import Image
 
 from tfc_models import bitstream
-from tfc_models.cli import clips, files, remote
+from tfc_models.cli import clips, files, metadata, remote
 from tfc_models.codecs.checks import MAX_PIXELS
-from tfc_models.datasets.files import image_bytes
 from tfc_models.errors import UsageError
 
 
@@ -30,6 +29,7 @@ def add_arguments(parser):
       "--max_pixels", type=int, default=MAX_PIXELS, metavar="N",
       help=f"refuse larger images (default {MAX_PIXELS}); every four iterations of a "
       "progressive file count as an image")
+  metadata.add_arguments(parser)
   remote.add_arguments(parser)
 
 
@@ -43,7 +43,8 @@ def run(arguments):
       _format(output)
   if client:
     with client:
-      return files.process(pairs, _at_server(client), arguments, _describe)
+      return files.process(
+          pairs, _at_server(client, arguments), arguments, _describe)
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
   decoder = codecs.StreamDecoder(arguments.model_path, arguments.max_pixels)
@@ -54,28 +55,29 @@ def run(arguments):
       return clips.decompressed(codec, stream, arguments, output, len(data))
     start = time.perf_counter()
     image = codec.decode_stream(stream, arguments.iterations)
-    return _result(image, stream, name, data, output, time.perf_counter() - start)
+    return _result(
+        image, stream, name, data, output, time.perf_counter() - start, arguments.strip)
 
   return files.process(pairs, work, arguments, _describe)
 
 
-def _at_server(client):
+def _at_server(client, arguments):
   """Returns what `files.process` does with each file."""
   def work(name, data, output):
     start = time.perf_counter()
     image = client.decompress(data)
     return _result(image, bitstream.read(data), name, data, output,
-                   time.perf_counter() - start)
+                   time.perf_counter() - start, arguments.strip)
 
   return work
 
 
-def _result(image, stream, name, data, output, seconds):
+def _result(image, stream, name, data, output, seconds, strip):
   """Returns the bytes of an image file, and facts."""
   height, width, channels = image.shape
-  result = image_bytes(
-      image, _format(output), name if output == files.STREAM else output,
-      icc_profile=stream.metadata.get("icc"))
+  result = metadata.file_bytes(
+      image, {} if strip else stream.metadata, _format(output),
+      name if output == files.STREAM else output)
   return result, {
       "height": height, "width": width, "channels": channels, "bytes": len(data),
       "verified": stream.verified, "seconds": round(seconds, 3)}
