@@ -155,7 +155,7 @@ def test_cmyk_is_converted_and_its_profile_dropped_with_a_line(tmp_path, tiny_we
     ("xmp", b"<x\0/>", 3, "no XML"),
     ("xmp", b"<x>\xff</x>", 3, "not UTF-8"),
     ("xmp", b"<x>" + b"a" * 65600, 3, "more than 65504"),
-])
+], ids=lambda value: "bytes" if isinstance(value, bytes) else None)
 def test_what_is_broken_large_or_of_other_colours_is_dropped(
     name, value, channels, reason):
   kept, (text,) = metadata.checked({name: value}, channels)
