@@ -10,6 +10,7 @@ from tfc_models.entropy_models import (
     STILL,
     AutoregressiveCodec,
     BernoulliCodec,
+    CheckerboardCodec,
     FactorizedCodec,
     GainCodec,
     GaussianCodec,
@@ -47,6 +48,20 @@ def hyperprior(z_codec, y_codec, to_params=GaussianParams, depth=DEPTH):
   return HyperpriorCodec(pool, grow, z_codec, y_codec, depth, to_params, factor=2)
 
 
+def neighbours(z_hat, params):
+  """Returns what a half is given: the sum of the four sites beside one."""
+  del params
+  x = tf.pad(z_hat, [[0, 0], [1, 1], [1, 1], [0, 0]])
+  total = x[:, 1:-1, :-2] + x[:, 1:-1, 2:] + x[:, :-2, 1:-1] + x[:, 2:, 1:-1]
+  return GaussianParams(tf.abs(total) + 16.0, total / 4.0)
+
+
+def side_by_halves():
+  side = CheckerboardCodec(
+      FactorizedCodec(DEPTH), GaussianCodec("z_near", fixed_grid=True), neighbours)
+  return hyperprior(side, GaussianCodec())
+
+
 def two_levels():
   inner = hyperprior(FactorizedCodec(DEPTH, "z2"), GaussianCodec("z1"))
   return hyperprior(inner, GaussianCodec("y"))
@@ -82,7 +97,8 @@ def coarse(weight=0.0):
 
 @pytest.mark.parametrize("make, latents", [
     (two_levels, ("z2", "z1", "y")), (halves, ("z", "first", "second")),
-    (masked, ("z", "y_masked")), (coarse, ("z", "y"))])
+    (masked, ("z", "y_masked")), (coarse, ("z", "y")),
+    (side_by_halves, ("z", "z_near", "y"))])
 def test_nested_codecs_decode_what_they_coded(make, latents):
   codec = make()
   for module in codec.submodules:
@@ -112,7 +128,7 @@ def test_nested_codecs_decode_what_they_coded(make, latents):
   assert trained.shape == y.shape
 
 
-@pytest.mark.parametrize("make", [two_levels, halves, masked])
+@pytest.mark.parametrize("make", [two_levels, halves, masked, side_by_halves])
 def test_a_side_latent_that_is_lost_is_noticed(make):
   codec = make()
   for module in codec.submodules:
@@ -341,3 +357,22 @@ def test_bits_of_what_is_rounded_have_gradients(make):
   slope = float(tape.gradient(total, step))
   less, more = (float(bits(z_hat * (1.0 + step))[0]) for step in (-0.2, 0.2))
   assert np.sign(slope) == np.sign(more - less) and abs(slope) > 1.0
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 5), (3, 3), (4, 7)])
+def test_half_a_checkerboard_is_coded_given_the_other_at_any_size(sides):
+  codec = side_by_halves().z_codec
+  for leaf in codec.leaves():
+    leaf.fix_tables()
+  z = latent((2, *sides, DEPTH))
+  strings, z_hat = codec.compress(z)
+  np.testing.assert_array_equal(z_hat, tf.round(z))
+  np.testing.assert_array_equal(codec.decompress(strings, z.shape[1:]), z_hat)
+  white = (np.arange(sides[0])[:, None] + np.arange(sides[1])) % 2 == 0
+  first, second = codec.symbols(z)[0]
+  np.testing.assert_array_equal(
+      first.symbols[:, :, 0], tf.boolean_mask(z_hat, white, axis=1))
+  # What the other half is priced by.
+  given = tf.where(white[None, :, :, None], z_hat, 0.0)
+  expected = tf.boolean_mask(neighbours(given, None).indexes, ~white, axis=1)
+  np.testing.assert_array_equal(second.evidence[:, :, 0] // 8, tf.cast(expected, tf.int32))

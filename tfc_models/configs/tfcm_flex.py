@@ -12,7 +12,7 @@ from tfc_models.configs import common
 def get_config(variant="default"):
   """Returns the recipe; variants: default, tiny."""
   widths = {
-      "default": dict(analysis_blocks=3, synthesis_blocks=4),
+      "default": dict(analysis_blocks=5, synthesis_blocks=5),
       "tiny": dict(width=8, analysis_blocks=1, synthesis_blocks=1, hyper_width=8,
                    hyper_depth=4, groups=[2, 4], context_width=8),
   }

@@ -8,6 +8,7 @@ from tfc_models.entropy_models.base import (
     Given,
     LatentCodec,
 )
+from tfc_models.entropy_models.checkerboard import CheckerboardCodec
 from tfc_models.entropy_models.conditional import ConditionalFactorizedCodec
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.flags import read_flags, write_flags
@@ -59,6 +60,7 @@ __all__ = [
     "SYMBOL_LIMIT",
     "AutoregressiveCodec",
     "BernoulliCodec",
+    "CheckerboardCodec",
     "Coded",
     "ConditionalFactorizedCodec",
     "EvidenceReader",

@@ -10,7 +10,8 @@ Not from a paper. What it takes from where:
   "Asymmetric gained deep image compression with continuous rate adaptation", CVPR
   2021, arXiv:2003.02012;
 - the mean-scale hyperprior and its context of two halves of a checkerboard and uneven
-  groups of channels: see `transforms.space_channel`;
+  groups of channels: see `transforms.space_channel`; halves of z likewise:
+  `entropy_models.CheckerboardCodec`, 9 % of its bits;
 - rounding with regard to the rate, with noise for the gradient of means: Minnen and
   Singh, ICIP 2020, arXiv:2007.08739; all integers of the entropy model:
   `layers.exact`.
@@ -26,6 +27,7 @@ from tfc_models.entropy_models import (
     INDEX_UNIT,
     NUM_SCALES,
     SYMBOL_LIMIT,
+    CheckerboardCodec,
     ConditionalFactorizedCodec,
     GaussianCodec,
     HyperpriorCodec,
@@ -33,6 +35,7 @@ from tfc_models.entropy_models import (
     SpaceChannelParams,
     index_from_scale,
     integer_bits,
+    params_from_integers,
     scale_from_index,
 )
 from tfc_models.layers import (
@@ -70,8 +73,8 @@ _ROWS = 5
 # Training draws the ends of the range more often than what lies between: they have
 # neighbours on one side only.
 _STRETCH = 1.2
-# The rate grows about as lmbda to this power, and so do losses and their gradients.
-_GROWTH = 0.375
+# Losses grow about as lmbda to this power: all rates count alike.
+_GROWTH = 0.5
 
 
 @registry.register("tfcm-flex")
@@ -110,9 +113,14 @@ class TfcmFlex(TransformModel):
     y_codec = GaussianCodec(
         name="y", reconstruction="round", distortion_weight=distortion_weight,
         fit_symbols=True)
-    # Narrow from the start: z begins near zero and would pay for the width.
-    z_codec = ConditionalFactorizedCodec(
-        hyper_depth, cases, _BANDS, name="z", reconstruction="round", init_scale=2.0)
+    # Narrow from the start: z begins near zero and would pay for the width. Rounded
+    # without regard to means, z_hat are integers.
+    z_codec = CheckerboardCodec(
+        ConditionalFactorizedCodec(
+            hyper_depth, cases, _BANDS, name="z", reconstruction="round",
+            init_scale=2.0),
+        GaussianCodec(name="z_near", reconstruction="round", fixed_grid=True),
+        _SideContext(hyper_width, hyper_depth, cases))
     context_network = SpaceChannelNetwork(
         groups, context_width, cases,
         scale_from_index(np.arange(NUM_SCALES, dtype=np.float32)).numpy())
@@ -153,6 +161,7 @@ class TfcmFlex(TransformModel):
     self.step.assign(step)
     self.normalizer.assign(1.0 / np.sqrt(1.0 + np.square(scales)))
     self.hyper_synthesis_transform.start(scales)
+    self.z_codec.network.start()
 
   def told(self, batch, quality=None, lmbda=None):
     """Returns the `Condition` of a batch, alone in a tuple."""
@@ -261,6 +270,38 @@ class _HyperAnalysis(tf.keras.layers.Layer):
     return self.strength(self.conv_2(self.conv_1(x)), condition)
 
 
+class _SideContext(tf.Module):
+  """One half of z_hat to indexes and means of the other, of integers.
+
+  Args:
+    width: of hidden layers.
+    depth: channels of z.
+    cases: of `ExactModulation`.
+  """
+
+  def __init__(self, width, depth, cases):
+    super().__init__("side_context")
+    bits = {"rate": 20.0, "out_bits": FEATURE_BITS}
+    self.near = ExactConv2D(
+        width, 3, in_bits=0, input_limit=SYMBOL_LIMIT, activation=None, name="near",
+        **{**bits, "out_bits": FEATURE_BITS + MORE_BITS})
+    self.modulation = ExactModulation(
+        width, cases, in_bits=FEATURE_BITS + MORE_BITS, out_bits=FEATURE_BITS,
+        activation="leaky", name="modulation")
+    self.hidden = ExactConv2D(width, 1, in_bits=FEATURE_BITS, name="hidden", **bits)
+    self.last = ExactConv2D(
+        2 * depth, 1, in_bits=FEATURE_BITS, activation=None, name="last",
+        **{**bits, "out_bits": integer_bits(depth, means=True)})
+
+  def __call__(self, z_hat, condition):
+    x = self.hidden(self.modulation(self.near(z_hat), condition))
+    return params_from_integers(self.last(x), means=True)
+
+  def start(self):
+    """Starts with standard deviations of 1. The network starts small."""
+    _start(self.last, np.ones(self.last.filters // 2))
+
+
 class _HyperSynthesis(tf.Module):
   """z to indexes and means of y, up by 4, of integers; activations stay below 6.
 
@@ -296,11 +337,15 @@ class _HyperSynthesis(tf.Module):
 
   def start(self, scales):
     """Starts with standard deviations of channels. The network starts small."""
-    last = self.conv_2
-    last.kernel.assign(0.1 * last.kernel)
-    last.bias.assign(np.concatenate(
-        [index_from_scale(scales) / INDEX_UNIT, np.zeros(DEPTH)]))
-    last.fix_tables()  # Its kernel is another by now.
+    _start(self.conv_2, scales)
+
+
+def _start(last, scales):
+  """Readies the last layer of a network for indexes and means."""
+  last.kernel.assign(0.1 * last.kernel)
+  last.bias.assign(np.concatenate(
+      [index_from_scale(scales) / INDEX_UNIT, np.zeros(len(scales))]))
+  last.fix_tables()  # Its kernel is another by now.
 
 
 class _GainedModulation(ExactModulation):

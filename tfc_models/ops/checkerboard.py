@@ -47,3 +47,29 @@ def surroundings(x, number, size):
   return tf.concat(
       [x[:, row:row + height, column:column + width]
        for row, column in _GRIDS[number]], axis=0)
+
+
+# As lists of sites, of latents of any size.
+
+def sites(x):
+  """Returns the sites of half 0 and of half 1, (B, n, 1, C) each, of (B, H, W, C)."""
+  shape = tf.shape(x)
+  order = _order(shape[1], shape[2])
+  flat = tf.gather(tf.reshape(
+      x, [shape[0], shape[1] * shape[2], 1, x.shape[-1]]), order, axis=1)
+  count = (shape[1] * shape[2] + 1) // 2
+  return flat[:, :count], flat[:, count:]
+
+
+def from_sites(first, second, like):
+  """Returns the inverse of `sites`, shaped like a tensor (B, H, W, C)."""
+  shape = tf.shape(like)
+  places = tf.argsort(_order(shape[1], shape[2]))
+  flat = tf.gather(tf.concat([first, second], axis=1), places, axis=1)
+  return tf.ensure_shape(tf.reshape(flat, shape), like.shape)
+
+
+def _order(height, width):
+  """Returns the numbers of all sites, row by row: half 0, then half 1."""
+  half = (tf.range(height)[:, None] + tf.range(width)) % 2
+  return tf.argsort(tf.reshape(half, [-1]), stable=True)
