@@ -41,7 +41,7 @@ def run(arguments):
   pictures = {name: [] for name in images}
   for quality in qualities:
     codec = codecs.load(arguments.model, quality)
-    codec.decode(codec.encode(images[next(iter(images))]))  # Warm up.
+    codec.warm_up(images[next(iter(images))])
     for name, image in images.items():
       ours = measure(codec, image)
       # The next larger files, so that no advantage comes from bytes.

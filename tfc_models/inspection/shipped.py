@@ -119,7 +119,7 @@ def main(arguments):
     if len(arguments) > 1 and entry["name"] not in arguments[1:]:
       continue
     codec = LearnedCodec.from_file(weight_path(entry), entry["quality"])
-    codec.decode(codec.encode(read_image(paths[0])))  # Warm up.
+    codec.warm_up(read_image(paths[0]))
     print(json.dumps({
         "name": entry["name"], "quality": entry["quality"],
         **dataclasses.asdict(summarize(codec, paths))}), flush=True)
