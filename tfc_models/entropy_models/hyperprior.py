@@ -87,8 +87,7 @@ class HyperpriorCodec(LatentCodec):
 
   def given(self, z, params=None) -> Given:
     """Returns what is left when z has been coded, of `analyze` or another one."""
-    coded, z_hat = self.z_codec.symbols(z, params)
-    _, bits = self.z_codec(z, params)
+    coded, z_hat, bits = self.z_codec.priced_symbols(z, params)
     return Given(self.y_codec, self.params_of(z_hat, params), coded, bits, z_hat)
 
   def decode(self, reader, shape, params=None):
