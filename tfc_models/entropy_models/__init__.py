@@ -23,11 +23,13 @@ from tfc_models.entropy_models.gaussian import (
     scale_from_index,
 )
 from tfc_models.entropy_models.hyperprior import HyperpriorCodec
+from tfc_models.entropy_models.importance import ImportanceCodec
 from tfc_models.entropy_models.integer_params import (
     INDEX_UNIT,
     integer_bits,
     params_from_integers,
 )
+from tfc_models.entropy_models.levels import LevelCodec
 from tfc_models.entropy_models.masked import MaskedCodec
 from tfc_models.entropy_models.reading import (
     EvidenceReader,
@@ -70,7 +72,9 @@ __all__ = [
     "GaussianParams",
     "Given",
     "HyperpriorCodec",
+    "ImportanceCodec",
     "LatentCodec",
+    "LevelCodec",
     "MaskedCodec",
     "SignCodec",
     "SignParams",

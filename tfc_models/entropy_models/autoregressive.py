@@ -47,8 +47,12 @@ class AutoregressiveCodec(LatentCodec):
     return [self.codec]
 
   def __call__(self, y, params=None, noise=None, rounding=None):
-    """As of `LatentCodec`; `params` are the side information of the network."""
-    sites, side = self._as_sites(y), params
+    """As of `LatentCodec`; `params` are the side information, or None.
+
+    A network without any is given some of no channels.
+    """
+    sites = self._as_sites(y)
+    side = _side(params, tf.shape(sites)[:-1])
     if not self.network.built:
       self.network(sites, side)  # Creates variables, which graphs must not.
     if noise is not None:
@@ -66,7 +70,8 @@ class AutoregressiveCodec(LatentCodec):
     return self._as_latent(y_hat), {self.codec.name: total(bits)}
 
   def symbols(self, y, params=None, rounding=None):
-    sites, side = self._as_sites(y), params
+    sites = self._as_sites(y)
+    side = _side(params, tf.shape(sites)[:-1])
     with probe.span("entropy coding"):
       if self._sees_all():
         coded, y_hat = self._symbols_at_once(sites, side)
@@ -95,6 +100,7 @@ class AutoregressiveCodec(LatentCodec):
     """
     height, width, depth = shape
     sizes = (depth, height, width) if self._has_channels else (height, width)
+    side = _side(side, [tf.shape(source)[0], *sizes])
     y_hat, evidence = self._as_graph(
         self._decode, source, tf.stack(sizes), side, extra=(type(reader),))
     y_hat = self._as_latent(y_hat)
@@ -179,14 +185,14 @@ class AutoregressiveCodec(LatentCodec):
 
   def _symbols_at_once(self, y, side):
     """As `_symbols`, with the contexts of all sites known beforehand."""
-    y_hat = self.codec.on_grid(y)
-    params = self.to_params(self.network(y_hat, side))
+    params = self.to_params(self.network(self.codec.on_grid(y), side))
+    y_hat, symbols = self.codec.quantize(y, params)
     sites, splits = wavefront.fronts(_sizes(y), self._slopes())
 
     def by_fronts(x):
       return tf.transpose(tf.gather(_sites_first(x), sites), [1, 0, 2])
 
-    symbols = tf.cast(self.codec.quantize(y, params)[1], tf.int32)
+    symbols = tf.cast(symbols, tf.int32)
     evidence = self.codec.evidence(params, tf.shape(y))
     return Coded(by_fronts(symbols), by_fronts(evidence), splits), y_hat
 
@@ -277,6 +283,13 @@ class AutoregressiveCodec(LatentCodec):
   def _slopes(self):
     network = self.network
     return wavefront.slopes([*network.offsets, *network.memory_offsets])
+
+
+def _side(params, batch_and_sizes):
+  """Returns side information, of no channels if there are no params."""
+  if params is None:
+    return tf.zeros(tf.concat([batch_and_sizes, [0]], axis=0))
+  return params
 
 
 def _sizes(y):

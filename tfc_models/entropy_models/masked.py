@@ -52,5 +52,11 @@ class MaskedCodec(SymbolCodec):
   def noisy(self, y, noise):
     return self.codec.noisy(y, noise)
 
+  def prepare(self, y):
+    self.codec.prepare(y)
+
+  def rescale(self, factor):
+    self.codec.rescale(factor)
+
   def fix_tables(self):
     """Does nothing: the codec inside has the tables."""

@@ -113,7 +113,9 @@ def rescale(analysis, synthesis, factor):
 
 
 def _convolutions(sequential):
-  return [layer for layer in sequential.layers if not isinstance(layer, GDN)]
+  """Returns what comes between the layers of a network that start as the identity."""
+  return [layer for layer in sequential.layers
+          if isinstance(layer, tf.keras.layers.Conv2D)]
 
 
 def _block(conv):

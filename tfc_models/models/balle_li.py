@@ -1,0 +1,95 @@
+"""Importance map in front of a factorized prior (Graham and Decoto; Li et al. 2018)."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfc_models import registry
+from tfc_models.entropy_models import (
+    LIMIT,
+    AutoregressiveCodec,
+    FactorizedCodec,
+    ImportanceCodec,
+    LevelCodec,
+    MaskedCodec,
+)
+from tfc_models.layers import GDN, ScaledConv2D
+from tfc_models.models.families.transform_model import TransformModel
+from tfc_models.transforms import gdn_conv
+from tfc_models.transforms.importance import Importance, LevelContext
+
+
+@registry.register("balle-li")
+class BalleLi(TransformModel):
+  """The factorized prior, of as many channels at a site as a map says.
+
+      x -> analysis -> y ------> mask -> round -> [y string] -> y_hat -> synthesis -> x_hat
+                       |          ^
+                       +-> t in 0..L -> round -> [map string]
+
+  Args:
+    num_filters: N, width of the hidden layers.
+    latent_depth: M, channels of y.
+    levels: L, of which M is a multiple; 0 keeps all channels of all sites, without a
+      map: the baseline of the poster.
+    deeper: whether a residual block precedes each strided convolution but the first.
+
+  Source: B. Graham, J. Decoto, "Deep neural networks for image compression", poster,
+    Stanford; the map: Li, Zuo, Gu, Zhao, Zhang, "Learning convolutional networks for
+    content-weighted image compression", CVPR 2018, arXiv:1703.10553; all else:
+    `bmshj2018-factorized`.
+  Departs: the poster gives no layers; these are of our making. Its rate lacks a sign, and
+    is bpp here. The map is coded by learned tables that its neighbours choose.
+  """
+
+  downsampling_factor = 16
+
+  def __init__(self, *, num_filters=128, latent_depth=192, levels=16, deeper=False):
+    analysis = gdn_conv.analysis_5x5(num_filters, latent_depth)
+    codec = FactorizedCodec(latent_depth, name="y", limit=LIMIT, certain=bool(levels))
+    if levels:
+      context = LevelContext(levels)
+      map_codec = LevelCodec(levels, np.arange(context.contexts) // context.ways)
+      codec = ImportanceCodec(
+          Importance(),
+          AutoregressiveCodec(map_codec, context, lambda outputs: outputs, name="map_walk"),
+          MaskedCodec(codec), levels, latent_depth)
+    super().__init__(
+        _deeper(analysis, num_filters) if deeper else analysis,
+        gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth, gdn_conv)
+
+  def importance(self, image):
+    """Returns the map of a uint8 image (H, W, 1 or 3), a share of channels a site.
+
+    Returns:
+      float32 (ceil(H / 16), ceil(W / 16)), 0 to 1.
+
+    Raises:
+      AttributeError: of models without levels.
+    """
+    codec = self.latent_codec
+    level = tf.round(codec.importance(self.analyze(self.to_batch(image))))
+    return level[0, ..., 0].numpy() / codec.levels
+
+
+class _Block(tf.keras.layers.Layer):
+  """x + conv 3x3, leaky ReLU, conv 3x3 of it; at first x."""
+
+  def __init__(self, filters, name):
+    super().__init__(name=name)
+    self.convolutions = [
+        ScaledConv2D(filters, 3, activation=tf.nn.leaky_relu, name="conv_0"),
+        ScaledConv2D(filters, 3, zeros=True, name="conv_1")]
+
+  def call(self, x):
+    first, second = self.convolutions
+    return x + second(first(x))
+
+
+def _deeper(analysis, filters):
+  """Returns the layers of an analysis, with a `_Block` behind each GDN."""
+  layers = []
+  for layer in analysis.layers:
+    layers.append(layer)
+    if isinstance(layer, GDN):
+      layers.append(_Block(filters, layer.name.replace("gdn", "block")))
+  return tf.keras.Sequential(layers, name=analysis.name)
