@@ -169,17 +169,22 @@ def test_links_lead_to_files_and_headings(page):
     assert not anchor or anchor in headings(path), target
 
 
-@pytest.mark.parametrize("page, row", [
-    ("README.md", "| `{}` |"), ("docs/MODELS.md", "## `{}`")])
-def test_every_model_is_described(page, row):
-  text = (ROOT / page).read_text()
+@pytest.mark.parametrize("page, beginning", [
+    ("README.md", "|"), ("docs/MODELS.md", "#")])
+def test_every_model_is_described(page, beginning):
+  """By a heading, or a row of a table, that names it, alone or with variants."""
+  first_cells = [
+      line.strip(f"{beginning} ").split("|")[0]
+      for line in (ROOT / page).read_text().splitlines() if line.startswith(beginning)]
   for recipe in configs.names():
-    assert row.format(recipe.replace("_", "-")) in text
+    name = recipe.replace("_", "-")
+    assert any(f"`{name}`" in cell for cell in first_cells), name
 
 
 def test_the_readme_is_short_and_names_every_page():
   text = (ROOT / "README.md").read_text()
-  assert len(text.splitlines()) <= 170
+  # The table of models grows with them.
+  assert len([line for line in text.splitlines() if not line.startswith("| `")]) <= 158
   for page in PAGES:
     if page.startswith("docs/"):
       assert f"({page})" in text, page
