@@ -1,6 +1,7 @@
 """What one call of a model may vary, and what training feeds it."""
 
 import dataclasses
+import math
 from typing import Optional
 
 from tfc_models.ops.noise import Noise
@@ -31,6 +32,12 @@ class Settings:
   raw_bits: bool = False
   effort: Optional[int] = None
   rounding: float = 1.0
+
+  def iterations_of(self, most):
+    """Returns how many iterations are asked for, of a model that has `most`."""
+    if self.iterations is not None:
+      return min(self.iterations, most)
+    return math.ceil(most * (self.quality or 100) / 100)
 
 
 @dataclasses.dataclass(frozen=True)

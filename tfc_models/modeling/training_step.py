@@ -128,9 +128,10 @@ class TrainableModel(tf.keras.Model):
 
     The loss is bpp + lmbda * mse with mse on 0..255, likewise with its logarithm or
     the mean absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
-    ms_ssim); the distortion is the mean over all stages. Each sample is weighed
-    by its own lmbda, and its loss by `balance`. Of video, bpp is per pixel and frame, and distortions and
-    PSNR are means over frames. (Keras owns the attribute `Model.loss`.)
+    ms_ssim); the distortion is that of all stages, by `stage_weights`. Each sample is
+    weighed by its own lmbda, and its loss by `balance`. Of video, bpp is per pixel and
+    frame, and distortions and PSNR are means over frames. (Keras owns the attribute
+    `Model.loss`.)
 
     Args:
       x: (B, H, W, 3) float in [0, 1], of video (B, T, H, W, 3).
@@ -149,7 +150,9 @@ class TrainableModel(tf.keras.Model):
         tf.reduce_mean(tf.reshape(
             measure(_frames(x), _frames(x_hat)), [tf.shape(x)[0], -1]), axis=1)
         for x_hat in output.stages or (output.x_hat,)]
-    loss = bpp + context.lmbda * tf.add_n(distortions) / len(distortions)
+    distortion = tf.add_n([weight * each for weight, each in zip(
+        self.stage_weights(len(distortions)), distortions)])
+    loss = bpp + context.lmbda * distortion
     loss *= self.balance(context.lmbda)
     figures = {f"bpp_{name}": rate for name, rate in rates.items()}
     figures.update(
@@ -158,6 +161,10 @@ class TrainableModel(tf.keras.Model):
       figures["ms_ssim"] = 1.0 - distortions[-1]
     figures = {name: tf.reduce_mean(each) for name, each in figures.items()}
     return figures["loss"], figures
+
+  def stage_weights(self, count):
+    """Returns the weights of the distortions of `count` stages; all alike by default."""
+    return [1.0 / count] * count
 
   def update(self, x):
     """Takes one step of each network; models with several override it.

@@ -1,7 +1,6 @@
 """A toy layered codec: averages of blocks, then of smaller blocks of what is left."""
 
 import collections
-import math
 
 import tensorflow as tf
 
@@ -33,7 +32,7 @@ class Toy(base.CompressionModel):
     bits = {name: tf.zeros(tf.shape(x)[:1]) for name in self.latents}
     stages, shown = [], 0.5
     for t, (side, codec) in enumerate(
-        zip(SIDES[:self._count(settings)], self.codecs)):
+        zip(SIDES[:settings.iterations_of(self.iterations)], self.codecs)):
       if t and context.truncate and t % context.truncate == 0:
         shown = tf.stop_gradient(shown)
       y_hat, more = codec(self._averages(x - shown, side), noise=context.noise)
@@ -47,7 +46,7 @@ class Toy(base.CompressionModel):
 
   def encode_progressively(self, x, settings):
     shown = 0.5
-    for number in range(self._count(settings)):
+    for number in range(settings.iterations_of(self.iterations)):
       side = SIDES[number]
       strings, y_hat = self.codecs[number].compress(
           self._averages(x - shown, side))
@@ -70,11 +69,6 @@ class Toy(base.CompressionModel):
           [base.as_tensor(chunk.strings[0])], self.latent_shape(header, side, 3))
       shown += self._spread(y_hat, side)
       yield shown
-
-  def _count(self, settings):
-    if settings.iterations is not None:
-      return min(settings.iterations, self.iterations)
-    return math.ceil(self.iterations * (settings.quality or 100) / 100)
 
   def _averages(self, x, side):
     return tf.nn.avg_pool2d(x, side, side, "SAME") * self.scale

@@ -1,7 +1,6 @@
 """What the recurrent, progressive codecs share: iterations over a residual."""
 
 import collections
-import math
 
 import tensorflow as tf
 
@@ -87,7 +86,7 @@ class RecurrentModel(base.CompressionModel):
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     images, bits = [], []
     progress = Progress()
-    for t in range(self._count(settings)):
+    for t in range(settings.iterations_of(self.iterations)):
       if t and context.truncate and t % context.truncate == 0:
         progress = self._detached(progress)
       code, progress = self._analyze(t, x, progress)
@@ -113,7 +112,7 @@ class RecurrentModel(base.CompressionModel):
           "tile_psnr needs the entropy coder, which this model lacks or "
           "raw_bits turns off")
     progress, image = self._start(*tf.unstack(tf.shape(x)[1:3])), None
-    for t in range(self._count(settings)):
+    for t in range(settings.iterations_of(self.iterations)):
       flags = ""
       if t and adaptive:
         flags, tiles = progress.tiles.stop(x, image, settings.tile_psnr)
@@ -269,14 +268,6 @@ class RecurrentModel(base.CompressionModel):
   def _certain(self, progress):
     """Returns the sites of the code that take no bits, (1, H, W, 1) bool."""
     return progress.tiles.spread(self.code_factor)
-
-  def _count(self, settings):
-    """Returns how many iterations are asked for."""
-    if settings.iterations is not None:
-      return min(settings.iterations, self.iterations)
-    if settings.quality is not None:
-      return math.ceil(self.iterations * settings.quality / 100)
-    return self.iterations
 
   def _iterations(self, chunks):
     """Returns the chunks of the iterations in a file.
