@@ -373,6 +373,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(photos, tmp_path):
     ("train", {"distortion": "log-mse"}, "for progressive models, not tfcm-base"),
     ("train", {"truncate": 2}, "for progressive models, not tfcm-base"),
     ("train", {"truncate": -1}, "at least 0, got -1"),
+    ("train", {"target_bpp": -0.1}, "train.target_bpp must be at least 0, got -0.1"),
     ("data", {"validation": "nowhere"}, "no image files"),
     ("data", {"max_downscale": 0.5}, "at least 1, got 0.5"),
     ("data", {"batch_size": 0}, "at least 1, got 0"),

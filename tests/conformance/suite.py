@@ -16,6 +16,7 @@ from tests.conformance import material, waking
 from tests.conftest import make_image
 from tfc_models import bitstream, configs, registry
 from tfc_models.codecs import LearnedCodec
+from tfc_models.entropy_models import SymbolCodec
 from tfc_models.errors import BitstreamError
 from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings, TrainingContext
@@ -209,7 +210,8 @@ def training_noise_depends_on_seed_step_and_sample(model):
     return bits, float(tf.reduce_sum(tf.square(output.x_hat)))
 
   assert seen() == seen()
-  assert len({seen(), seen(seed=9), seen(step=9), seen(sample=9)}) == 4
+  random = any(codec.random for codec in model.submodules if isinstance(codec, SymbolCodec))
+  assert len({seen(), seen(seed=9), seen(step=9), seen(sample=9)}) == (4 if random else 1)
 
 
 @common

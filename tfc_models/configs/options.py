@@ -56,6 +56,8 @@ class TrainOptions:
       structure was lost; "log-mse": with the logarithm of mse, for progressive
       models, whose stages then count alike; "ms-ssim": loss = bpp + lmbda * (1 - ms_ssim).
     lmbda: see `distortion`; larger means more bits.
+    target_bpp: only rate beyond it counts: loss = max(bpp - target_bpp, 0) + lmbda * mse,
+      say, with bpp the mean of a batch (Mentzer et al., CVPR 2018); 0 for none.
     optimizer: "adam"; "soap", which rotates gradients first: fewer steps to the same
       loss for a fifth more time each. Its betas are both 0.95 in its paper.
     learning_rate: of the optimizer, at the start.
@@ -87,6 +89,7 @@ class TrainOptions:
 
   distortion: str = "mse"
   lmbda: float = 0.01
+  target_bpp: float = 0.0
   optimizer: str = "adam"
   learning_rate: float = 1e-4
   schedule: str = "constant"

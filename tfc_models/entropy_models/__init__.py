@@ -8,6 +8,7 @@ from tfc_models.entropy_models.base import (
     Given,
     LatentCodec,
 )
+from tfc_models.entropy_models.categories import CategoricalCodec
 from tfc_models.entropy_models.checkerboard import CheckerboardCodec
 from tfc_models.entropy_models.conditional import ConditionalFactorizedCodec
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
@@ -62,6 +63,7 @@ __all__ = [
     "SYMBOL_LIMIT",
     "AutoregressiveCodec",
     "BernoulliCodec",
+    "CategoricalCodec",
     "CheckerboardCodec",
     "Coded",
     "ConditionalFactorizedCodec",

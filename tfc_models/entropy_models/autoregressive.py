@@ -51,23 +51,31 @@ class AutoregressiveCodec(LatentCodec):
 
     A network without any is given some of no channels.
     """
+    if noise is not None or self._sees_all():
+      y_hat, bits = self.price(y, params, noise)
+      return y_hat, {self.codec.name: total(bits)}
     sites = self._as_sites(y)
     side = _side(params, tf.shape(sites)[:-1])
-    if not self.network.built:
-      self.network(sites, side)  # Creates variables, which graphs must not.
-    if noise is not None:
-      context = self.codec.noisy(sites, noise)
-    elif self._sees_all():
-      context = self.codec.on_grid(sites)
-    else:
-      bits, y_hat = self._as_graph(
-          self._estimate, self._weighed(sites, rounding), side)
-      y_hat = tf.ensure_shape(self._as_latent(y_hat), y.shape)
-      return y_hat, {self.codec.name: bits}
+    self._build(sites, side)
+    bits, y_hat = self._as_graph(
+        self._estimate, self._weighed(sites, rounding), side)
+    y_hat = tf.ensure_shape(self._as_latent(y_hat), y.shape)
+    return y_hat, {self.codec.name: bits}
+
+  def price(self, y, params=None, noise=None):
+    """Returns y_hat and the bits of each element, where all of y_hat can be known.
+
+    That is in training, and of a codec with a `fixed_grid`.
+    """
+    sites = self._as_sites(y)
+    side = _side(params, tf.shape(sites)[:-1])
+    self._build(sites, side)
+    context = (self.codec.on_grid(sites) if noise is None
+               else self.codec.noisy(sites, noise))
     with as_real(noise is not None):
       params = self.to_params(self.network(context, side))
     y_hat, bits = self.codec.price(sites, params, noise)
-    return self._as_latent(y_hat), {self.codec.name: total(bits)}
+    return self._as_latent(y_hat), self._as_latent(bits)
 
   def symbols(self, y, params=None, rounding=None):
     sites = self._as_sites(y)
@@ -117,6 +125,11 @@ class AutoregressiveCodec(LatentCodec):
   def _as_sites(self, y):
     """(B, H, W, C) to (B, C, H, W, 1), if sites are single elements."""
     return tf.transpose(y, [0, 3, 1, 2])[..., None] if self._has_channels else y
+
+  def _build(self, sites, side):
+    """Creates the network's variables, which graphs must not."""
+    if not self.network.built:
+      self.network(sites, side)
 
   def _as_latent(self, sites):
     return tf.transpose(

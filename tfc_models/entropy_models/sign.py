@@ -82,24 +82,14 @@ class BernoulliCodec(SymbolCodec):
   """
 
   def price(self, y, params=None, noise=None):
-    if noise is None:
-      y_hat, symbols = self.quantize(y, params)
-      indexes = self.evidence(params, tf.shape(y))
-      odds = tf.gather(_probabilities(), indexes)
-      bits = tf.math.log(tf.where(symbols > 0.0, odds, 1.0 - odds))
-    else:
+    if noise is not None:
       y_hat = _sign(y)
-      logits = quantize.clip_towards(
-          params.logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)
-      bits = -tf.nn.softplus(-y_hat * logits * 2.0**-LOGIT_BITS)
-    return y_hat, bits / -np.log(2.0)
+      return y_hat, bits_of_logit(y_hat, params.logits)
+    y_hat, symbols = self.quantize(y, params)
+    return y_hat, bits_of_table(symbols, self.evidence(params, tf.shape(y)))
 
   def fix_tables(self):
-    ones = np.int32(np.round(_probabilities() * 2**PRECISION))
-    cdf = np.stack([
-        np.full_like(ones, PRECISION), np.zeros_like(ones), 2**PRECISION - ones,
-        np.full_like(ones, 2**PRECISION)], axis=-1)
-    self.tables.assign(cdf.reshape(-1), np.zeros_like(ones))
+    self.tables.assign(*binary_tables())
 
   def noisy(self, y, noise):
     del noise
@@ -113,15 +103,45 @@ class BernoulliCodec(SymbolCodec):
 
   def evidence(self, params, shape):
     del shape
-    logits = tf.cast(tf.clip_by_value(
-        tf.round(params.logits), -_LOGIT_LIMIT, _LOGIT_LIMIT), tf.int32)
+    tables = table_of_logit(params.logits)
     if params.certain is not None:
-      logits = tf.where(
-          params.certain, tf.where(logits >= 0, _CERTAIN, -_CERTAIN), logits)
-    return logits + _CERTAIN
+      tables = tf.where(
+          params.certain, tf.where(tables >= _CERTAIN, 2 * _CERTAIN, 0), tables)
+    return tables
 
   def reconstruct(self, symbols, params=None):
     return _signs(symbols)
+
+
+def table_of_logit(logits):
+  """Returns the number of the table, int32, of log odds in units of 1/16."""
+  return tf.cast(tf.clip_by_value(
+      tf.round(logits), -_LOGIT_LIMIT, _LOGIT_LIMIT), tf.int32) + _CERTAIN
+
+
+def bits_of_logit(bit, logits):
+  """Returns the bits of a 0 or 1, carried by floats, whose log odds are real."""
+  logits = quantize.clip_towards(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)
+  signed = tf.where(bit > 0.5, logits, -logits) * 2.0**-LOGIT_BITS
+  return tf.nn.softplus(-signed) / np.log(2.0)
+
+
+def bits_of_table(bit, tables):
+  """Returns the bits of a 0 or 1, as they are coded."""
+  odds = tf.gather(_probabilities(), tables)
+  return tf.math.log(tf.where(bit > 0, odds, 1.0 - odds)) / -np.log(2.0)
+
+
+def binary_tables():
+  """Returns cdf and offsets, see `RangeTables.assign`, of a 0 or 1 by its log odds.
+
+  The first says 0 for sure, the last 1; see `table_of_logit` for those between.
+  """
+  ones = np.int32(np.round(_probabilities() * 2**PRECISION))
+  cdf = np.stack([
+      np.full_like(ones, PRECISION), np.zeros_like(ones), 2**PRECISION - ones,
+      np.full_like(ones, 2**PRECISION)], axis=-1)
+  return cdf.reshape(-1), np.zeros_like(ones)
 
 
 def _sign(y):

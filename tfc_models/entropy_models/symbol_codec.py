@@ -25,6 +25,7 @@ class SymbolCodec(LatentCodec):
       digest.
     evidence_size: numbers of evidence that a symbol has.
     several_decisions: whether the order in a stream depends on its pieces.
+    random: whether training quantises with noise.
     weighs: see `LatentCodec`; `quantize` and `price` then take `rounding`.
     certain: number of the table for what a `MaskedCodec` leaves out, or None.
     symbol_limit: largest absolute value of a symbol.
@@ -35,6 +36,7 @@ class SymbolCodec(LatentCodec):
   digested = True
   evidence_size = 1
   several_decisions = False
+  random = True
   weighs = False
   certain = None
   symbol_limit = LIMIT

@@ -60,7 +60,7 @@ class TrainableModel(tf.keras.Model):
   figure_names = ()
 
   def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,
-              freeze=(), rates=None, truncate=0, **kwargs):
+              freeze=(), rates=None, truncate=0, target_bpp=0.0, **kwargs):
     """Prepares `fit`; the variables have their initial values by now.
 
     Args:
@@ -75,6 +75,7 @@ class TrainableModel(tf.keras.Model):
       rates: dict from such paths to factors on the learning rate; of several that
         hold a variable the longest counts.
       truncate: see `TrainingContext`.
+      target_bpp: rate that costs nothing, see `objective`.
       **kwargs: as in Keras.
 
     Raises:
@@ -96,6 +97,7 @@ class TrainableModel(tf.keras.Model):
     self.optimizers = optimizers
     self.distortion = distortion
     self.truncate = truncate
+    self.target_bpp = target_bpp
     self.build_training_variables()
     trained = self._trained(freeze)
     self.controls = Controls(
@@ -130,8 +132,8 @@ class TrainableModel(tf.keras.Model):
     the mean absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
     ms_ssim); the distortion is that of all stages, by `stage_weights`. Each sample is
     weighed by its own lmbda, and its loss by `balance`. Of video, bpp is per pixel and
-    frame, and distortions and PSNR are means over frames. (Keras owns the attribute
-    `Model.loss`.)
+    frame, and distortions and PSNR are means over frames. With a target, bpp counts by
+    what its mean exceeds it. (Keras owns the attribute `Model.loss`.)
 
     Args:
       x: (B, H, W, 3) float in [0, 1], of video (B, T, H, W, 3).
@@ -152,7 +154,9 @@ class TrainableModel(tf.keras.Model):
         for x_hat in output.stages or (output.x_hat,)]
     distortion = tf.add_n([weight * each for weight, each in zip(
         self.stage_weights(len(distortions)), distortions)])
-    loss = bpp + context.lmbda * distortion
+    rate = tf.nn.relu(
+        tf.reduce_mean(bpp) - self.target_bpp) if self.target_bpp else bpp
+    loss = rate + context.lmbda * distortion
     loss *= self.balance(context.lmbda)
     figures = {f"bpp_{name}": rate for name, rate in rates.items()}
     figures.update(

@@ -60,6 +60,9 @@ def check_options(model_name, data, options):
   if not 0 <= options.average < 1:
     raise UsageError(
         f"train.average must lie in 0..1, 1 excluded, got {options.average}")
+  if options.target_bpp < 0:
+    raise UsageError(
+        f"train.target_bpp must be at least 0, got {options.target_bpp}")
   if options.lmbda <= 0:
     raise UsageError(f"train.lmbda must be above 0, got {options.lmbda}")
   for part, factor in options.rates.items():

@@ -91,7 +91,8 @@ class Run:
            for network in self.model.networks},
           lmbda=options.lmbda, distortion=options.distortion,
           seed=options.seed, average=options.average, freeze=options.freeze,
-          rates=options.rates, truncate=options.truncate)
+          target_bpp=options.target_bpp, rates=options.rates,
+          truncate=options.truncate)
     except ValueError as error:
       raise UsageError(f"train.{error}") from None
     if not self.model.controls.trained["main"]:
