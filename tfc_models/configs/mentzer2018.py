@@ -5,7 +5,7 @@ from tfc_models.configs import common
 # Arguments, and the rate that costs nothing; none where bpp + lmbda mse is minimised.
 _VARIANTS = {
     "low": (dict(latent_depth=32), 0.2), "med": (dict(latent_depth=32), 0.6),
-    "high": (dict(latent_depth=64), 1.0), "narrow": (dict(num_filters=48), 0.0),
+    "high": (dict(latent_depth=64), 1.0), "narrow": (dict(num_filters=48, batch_statistics=False), 0.0),
     "tiny": (dict(num_filters=8, latent_depth=4, context_features=4), 0.0),
 }
 
@@ -17,7 +17,8 @@ def get_config(variant="med"):
   of which 32 channels have half a one a pixel: as here, over 1000. About six epochs of
   ImageNet, batch 30 of 160x160, Adam at 8e-5, a tenth of it every second epoch; the
   context model at 1e-4. MS-SSIM of five scales needs patches of 176 here.
-  "narrow" is trained on a CPU, for squared errors and at any rate: bpp + lmbda mse.
+  "narrow" is trained on a CPU, for squared errors and at any rate (bpp + lmbda mse), in
+  batches too small to take statistics of.
   """
   arguments, target_bpp = _VARIANTS[variant]
   config = common.base("mentzer2018", **arguments)

@@ -38,6 +38,8 @@ class ConditionalProbability(TransformModel):
     latent_depth: C, channels of the code.
     centres: how many there are.
     context_features: k, width of the context model.
+    batch_statistics: whether training normalises by the statistics of its batch, or by
+      those of the start, see `transforms.residual_bn.Encoder`.
 
   Source: Mentzer, Agustsson, Tschannen, Timofte, Van Gool, "Conditional probability
     models for deep image compression", CVPR 2018, arXiv:1801.04260, with the layers of
@@ -51,11 +53,11 @@ class ConditionalProbability(TransformModel):
   downsampling_factor = 8
 
   def __init__(self, *, num_filters=128, latent_depth=32, centres=6,
-               context_features=24):
+               context_features=24, batch_statistics=True):
     context = Context3D(context_features, centres - 1, LOGIT_BITS)
     super().__init__(
-        residual_bn.Encoder(num_filters, latent_depth + 1),
-        residual_bn.Decoder(num_filters),
+        residual_bn.Encoder(num_filters, latent_depth + 1, batch_statistics),
+        residual_bn.Decoder(num_filters, batch_statistics),
         _MappedCodec(AutoregressiveCodec(
             CategoricalCodec(np.linspace(-2.0, 2.0, centres)), context,
             lambda outputs: outputs), latent_depth), 8, latent_depth)

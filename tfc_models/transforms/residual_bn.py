@@ -19,12 +19,15 @@ class _Normalized(tf.keras.layers.Layer):
 
   Args:
     convolution: without bias.
+    of_batch: whether statistics in training are those of the batch; otherwise those of
+      `start`, which stay.
     relu: whether a ReLU follows.
     quiet: whether it starts as zero, for the end of a residual branch.
   """
 
-  def __init__(self, convolution, relu=True, quiet=False, name=None):
+  def __init__(self, convolution, of_batch, relu=True, quiet=False, name=None):
     super().__init__(name=name)
+    self.of_batch = of_batch
     self.convolution = convolution
     self.relu = relu
     self.normalization = tf.keras.layers.BatchNormalization(
@@ -32,7 +35,8 @@ class _Normalized(tf.keras.layers.Layer):
         gamma_initializer="zeros" if quiet else "ones", name="normalization")
 
   def call(self, x, training=None):
-    x = self.normalization(self.convolution(x), training=training)
+    x = self.normalization(
+        self.convolution(x), training=training and self.of_batch)
     return tf.nn.relu(x) if self.relu else x
 
   def set_linear(self, kernel, x):
@@ -52,13 +56,13 @@ class _Normalized(tf.keras.layers.Layer):
 class _Block(tf.keras.layers.Layer):
   """x + its branch of two convolutions; at first x."""
 
-  def __init__(self, filters, relu=True, name=None):
+  def __init__(self, filters, of_batch, relu=True, name=None):
     super().__init__(name=name)
     self.branch = [
-        _Normalized(ScaledConv2D(filters, 3, use_bias=False, name="conv"), relu,
-                    name="first"),
-        _Normalized(ScaledConv2D(filters, 3, use_bias=False, name="conv"), False,
-                    quiet=True, name="second")]
+        _Normalized(ScaledConv2D(filters, 3, use_bias=False, name="conv"), of_batch,
+                    relu, name="first"),
+        _Normalized(ScaledConv2D(filters, 3, use_bias=False, name="conv"), of_batch,
+                    False, quiet=True, name="second")]
 
   def call(self, x, training=None):
     first, second = self.branch
@@ -68,12 +72,12 @@ class _Block(tf.keras.layers.Layer):
 class _Body(tf.keras.layers.Layer):
   """Groups of blocks, each with a skip about it, and one more block; at first x."""
 
-  def __init__(self, filters, name="body"):
+  def __init__(self, filters, of_batch, name="body"):
     super().__init__(name=name)
     self.groups = [
-        [_Block(filters, name=f"block_{group}_{block}") for block in range(_BLOCKS)]
-        for group in range(_GROUPS)]
-    self.last = _Block(filters, relu=False, name="block_last")
+        [_Block(filters, of_batch, name=f"block_{group}_{block}")
+         for block in range(_BLOCKS)] for group in range(_GROUPS)]
+    self.last = _Block(filters, of_batch, relu=False, name="block_last")
 
   def call(self, x, training=None):
     start = x
@@ -92,18 +96,20 @@ class Encoder(tf.keras.layers.Layer):
   Args:
     filters: n in the paper.
     depth: output channels.
+    of_batch: whether training normalises by the statistics of its batch, as in the paper,
+      or by those that `start` found: small batches do not say how bright they were.
 
   Source: Mentzer et al., CVPR 2018, arXiv:1801.04260, figure 8.
   Departs: sums of two that are alike at first are halved.
   """
 
-  def __init__(self, filters, depth, name="analysis_transform"):
+  def __init__(self, filters, depth, of_batch=True, name="analysis_transform"):
     super().__init__(name=name)
     self.down = [
         _Normalized(ScaledConv2D(width, 5, 2, use_bias=False, rate=1.0, name="conv"),
-                    name=f"down_{number}")
+                    of_batch, name=f"down_{number}")
         for number, width in enumerate((filters // 2, filters))]
-    self.body = _Body(filters)
+    self.body = _Body(filters, of_batch)
     self.layers = [ScaledConv2D(depth, 5, 2, rate=1.0, name="last")]
 
   def call(self, x, training=None):
@@ -118,19 +124,19 @@ class Decoder(tf.keras.layers.Layer):
   """(B, H / 8, W / 8, depth) to (B, H, W, 3).
 
   Args:
-    filters: n in the paper.
+    filters, of_batch: as of `Encoder`.
 
-  Source, departs: as of `Encoder`.
+  Source, departs: as there.
   """
 
-  def __init__(self, filters, name="synthesis_transform"):
+  def __init__(self, filters, of_batch=True, name="synthesis_transform"):
     super().__init__(name=name)
     self.up = [
         _Normalized(
             ScaledConv2DTranspose(width, size, 2, use_bias=False, rate=1.0, name="conv"),
-            name=f"up_{number}")
+            of_batch, name=f"up_{number}")
         for number, (width, size) in enumerate(((filters, 3), (filters // 2, 5)))]
-    self.body = _Body(filters)
+    self.body = _Body(filters, of_batch)
     self.last = ScaledConv2DTranspose(3, 5, 2, rate=1.0, name="last")
 
   def call(self, x, training=None):
