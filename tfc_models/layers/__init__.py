@@ -9,6 +9,7 @@ from tfc_models.layers.exact import (
     ExactConv2D,
     ExactConv2DTranspose,
     as_real,
+    fixed,
     rounds,
 )
 from tfc_models.layers.gdn import GDN
@@ -19,6 +20,12 @@ from tfc_models.layers.lookup import (
     lstm_step,
 )
 from tfc_models.layers.modulation import Condition, ExactModulation, Modulation
+from tfc_models.layers.non_local import (
+    ExactAttention,
+    ExactBlock,
+    NonLocalAttention,
+    PlainBlock,
+)
 from tfc_models.layers.residual import ModulatedBlock, ResidualBlock
 from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
 
@@ -31,6 +38,8 @@ __all__ = [
     "Centred",
     "Condition",
     "Conv2DTranspose",
+    "ExactAttention",
+    "ExactBlock",
     "ExactContextConv2D",
     "ExactConv2D",
     "ExactConv2DTranspose",
@@ -38,10 +47,13 @@ __all__ = [
     "Lookup",
     "ModulatedBlock",
     "Modulation",
+    "NonLocalAttention",
+    "PlainBlock",
     "ResidualBlock",
     "ScaledConv2D",
     "ScaledConv2DTranspose",
     "as_real",
+    "fixed",
     "lstm_step",
     "median_kernel",
     "rounds",

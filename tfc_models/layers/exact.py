@@ -307,6 +307,19 @@ def power_of_two(exponents):
   return tf.bitcast((tf.cast(exponents, tf.int32) + 127) * 2**23, tf.float32)
 
 
+def fixed(x, bits, exact=True):
+  """Returns reals as a network takes them: in units of 2**-bits, integers if exact.
+
+  Those are clipped to what 8 bits hold.
+  """
+  x *= 2.0**bits
+  if not exact:
+    return x
+  if rounds(exact):
+    x = quantize.round_straight_through(x)
+  return quantize.clip_towards(x, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+
+
 @tf.custom_gradient
 def _through_half(x):
   """Rounds to half precision, with the gradient of the identity."""

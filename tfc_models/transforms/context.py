@@ -3,13 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.layers import (
-    ACTIVATION_LIMIT,
-    ExactContextConv2D,
-    ExactConv2D,
-    rounds,
-)
-from tfc_models.ops import quantize, wavefront
+from tfc_models.layers import ExactContextConv2D, ExactConv2D, fixed
+from tfc_models.ops import wavefront
 from tfc_models.transforms.causal import CausalNetwork
 
 # What training is left to shape starts so much smaller.
@@ -91,12 +86,7 @@ class ContextNetwork(CausalNetwork):
     self.context.kernel.assign(self.context.kernel / factor)
 
   def _fixed(self, y_hat):
-    y_hat *= 2.0**self.context_bits
-    if not self.exact:
-      return y_hat
-    if rounds(self.exact):
-      y_hat = quantize.round_straight_through(y_hat)
-    return quantize.clip_towards(y_hat, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+    return fixed(y_hat, self.context_bits, self.exact)
 
 
 def pass_side_on(layers, depth):

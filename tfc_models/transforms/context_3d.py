@@ -3,50 +3,55 @@
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.layers import ACTIVATION_LIMIT, ExactConv2D, rounds
+from tfc_models.layers import ACTIVATION_LIMIT, ExactConv2D, fixed
 from tfc_models.layers.exact import CARRIER
 from tfc_models.ops import quantize, wavefront
 from tfc_models.transforms.causal import CausalNetwork
 
 
 class CausalSlices(ExactConv2D):
-  """A convolution over elements that come before: 3x3 of a slice and of the one before.
+  """A convolution over elements that come before, in a slice and those before it.
 
   A slice is a channel of the latent. Taps are those of `offsets`; in order of channel, row
   and column.
 
   Args:
     filters: output features.
-    offsets: list of (channel, row, column), -1 or 0, -1 to 1, -1 to 1.
+    size: taps a side, an odd number; (size + 1) / 2 slices.
+    offsets: list of (channel, row, column) within these.
     **kwargs: as of `layers.exact`.
   """
 
-  def __init__(self, filters, offsets, **kwargs):
-    super().__init__(filters, 3, **kwargs)
+  def __init__(self, filters, size, offsets, **kwargs):
+    super().__init__(filters, size, **kwargs)
+    self._reach = size // 2
     self._offsets = offsets
 
   def build(self, input_shape):
-    """Creates the variables, of the features of two slices side by side."""
-    features = input_shape[-1] // 2
-    mask = np.zeros([3, 3, 2, features, 1], np.float32)
-    for channel, row, column in self._offsets:
-      mask[1 + row, 1 + column, 1 + channel] = 1.0
-    self._mask = mask.reshape(3, 3, 2 * features, 1)
+    """Creates the variables, of the features of the slices side by side."""
+    slices, size = self._reach + 1, self.kernel_size
+    features = input_shape[-1] // slices
+    mask = np.zeros([size, size, slices, features, 1], np.float32)
+    for tap in self._taps:
+      mask[tap] = 1.0
+    self._mask = mask.reshape(size, size, slices * features, 1)
     super().build(input_shape)
 
   def call(self, x):
     """Returns (B, C, H, W, filters) from (B, C, H, W, F)."""
-    before = tf.pad(x[:, :-1], [[0, 0], [1, 0], [0, 0], [0, 0], [0, 0]])
-    both = tf.concat([before, x], axis=-1)
-    shape = tf.shape(both)
-    y = super().call(tf.reshape(both, [-1, shape[2], shape[3], both.shape[-1]]))
+    shape, reach = tf.shape(x), self._reach
+    padded = tf.pad(x, [[0, 0], [reach, 0], [0, 0], [0, 0], [0, 0]])
+    slices = tf.concat(
+        [padded[:, step:step + shape[1]] for step in range(reach + 1)], axis=-1)
+    y = super().call(tf.reshape(
+        slices, [-1, shape[2], shape[3], slices.shape[-1]]))
     return tf.reshape(y, tf.concat([shape[:4], [self.filters]], axis=0))
 
   def __call__(self, x):
     """As `call`."""
     if not self.built:
       # Of the slices side by side, see `call`.
-      self.build([None, None, None, 2 * x.shape[-1]])
+      self.build([None, None, None, (self._reach + 1) * x.shape[-1]])
     return super().__call__(x)
 
   def integers(self):
@@ -57,11 +62,17 @@ class CausalSlices(ExactConv2D):
   def site_weights(self):
     """See `ExactConv2D`; taps are those of the offsets."""
     kernel, bias = self.integers()
-    features = kernel.shape[2] // 2
-    kernel = tf.reshape(kernel, [3, 3, 2, features, self.filters])
-    taps = [(1 + row, 1 + column, 1 + channel) for channel, row, column in self._offsets]
-    kernel = tf.cast(tf.gather_nd(kernel, taps), CARRIER)
+    slices, size = self._reach + 1, self.kernel_size
+    kernel = tf.reshape(
+        kernel, [size, size, slices, kernel.shape[2] // slices, self.filters])
+    kernel = tf.cast(tf.gather_nd(kernel, self._taps), CARRIER)
     return tf.reshape(kernel, [-1, self.filters]), bias, self._factor()
+
+  @property
+  def _taps(self):
+    reach = self._reach
+    return [(reach + row, reach + column, reach + channel)
+            for channel, row, column in self._offsets]
 
 
 class Context3D(CausalNetwork):
@@ -92,13 +103,13 @@ class Context3D(CausalNetwork):
     self.context_bits = context_bits
     here = [*self.offsets, (0, 0, 0)]
     self.context = CausalSlices(
-        features, self.offsets, activation="relu", in_bits=context_bits, exact=exact,
+        features, 3, self.offsets, activation="relu", in_bits=context_bits, exact=exact,
         name="context")
     self.block = [
-        CausalSlices(features, here, activation="relu", exact=exact, name="block_0"),
-        CausalSlices(features, here, activation="clip", exact=exact, name="block_1")]
+        CausalSlices(features, 3, here, activation="relu", exact=exact, name="block_0"),
+        CausalSlices(features, 3, here, activation="clip", exact=exact, name="block_1")]
     self.last = CausalSlices(
-        outputs, here, activation=None, out_bits=out_bits, exact=exact, name="last")
+        outputs, 3, here, activation=None, out_bits=out_bits, exact=exact, name="last")
 
   def call(self, y_hat, side):
     """Returns the outputs of all elements, (B, C, H, W, outputs).
@@ -108,7 +119,7 @@ class Context3D(CausalNetwork):
       side: is not looked at.
     """
     del side
-    first = self.context(self._fixed(y_hat))
+    first = self.context(fixed(y_hat, self.context_bits, self.exact))
     second = self.block[0](first)
     return self.last(self._sum(first, self.block[1](second)))
 
@@ -127,7 +138,8 @@ class Context3D(CausalNetwork):
       return tf.ensure_shape(tf.reshape(
           taps, tf.concat([tf.shape(own)[:-1], [size]], axis=0)), [None, None, size])
 
-    first = self.context.at_sites(self._fixed(context), weights[0])
+    first = self.context.at_sites(
+        fixed(context, self.context_bits, self.exact), weights[0])
     second = self.block[0].at_sites(with_own(0, first), weights[1])
     third = self._sum(
         first, self.block[1].at_sites(with_own(1, second), weights[2]))
@@ -138,10 +150,60 @@ class Context3D(CausalNetwork):
   def _sum(first, second):
     return quantize.clip_towards(first + second, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
 
-  def _fixed(self, y_hat):
-    y_hat *= 2.0**self.context_bits
-    if not self.exact:
-      return y_hat
-    if rounds(self.exact):
-      y_hat = quantize.round_straight_through(y_hat)
-    return quantize.clip_towards(y_hat, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+
+class JointContext3D(CausalNetwork):
+  """The elements before one, in channel, row and column, joined with side information.
+
+      (side, 5x5x5 of y_hat) -> 1x1x1 -> 1x1x1 -> 1x1x1
+
+  Args:
+    out_bits: one for each output of an element, see `layers.exact`.
+    features: of the masked convolution.
+    widths: of the layers after it but the last.
+    context_bits: y_hat counts in units of 2**-context_bits, clipped to what 8 bits hold.
+    exact: see there.
+
+  Source: Liu et al., arXiv:1904.09757, section 3.3.
+  Departs: integers; leaky ReLU with a slope of 1/4.
+  """
+
+  def __init__(self, out_bits, features=24, widths=(48, 96), context_bits=2, exact=True,
+               name="context_network"):
+    super().__init__(1, wavefront.causal_offsets_3d(5), exact, name)
+    self.context_bits = context_bits
+    self.context = CausalSlices(
+        features, 5, self.offsets, activation="clip", in_bits=context_bits, exact=exact,
+        name="context")
+    self.parameters = [
+        ExactConv2D(width, 1, exact=exact, name=f"parameters_{number}")
+        for number, width in enumerate(widths)]
+    self.parameters.append(ExactConv2D(
+        len(out_bits), 1, activation=None, out_bits=out_bits, exact=exact,
+        name=f"parameters_{len(widths)}"))
+
+  def call(self, y_hat, side):
+    """Returns the outputs of all elements, (B, C, H, W, len(out_bits)).
+
+    Args:
+      y_hat: (B, C, H, W, 1), of which an element sees those before it.
+      side: (B, C, H, W, D) integers in -255..255, in units of 1/16.
+    """
+    x = tf.concat([
+        side, self.context(fixed(y_hat, self.context_bits, self.exact))], axis=-1)
+    shape = tf.shape(x)
+    x = tf.reshape(x, [-1, shape[2], shape[3], x.shape[-1]])
+    for layer in self.parameters:
+      x = layer(x)
+    return tf.reshape(x, tf.concat([shape[:4], [x.shape[-1]]], axis=0))
+
+  def site_weights(self):
+    """See `CausalNetwork`."""
+    return [layer.site_weights() for layer in (self.context, *self.parameters)]
+
+  def at_sites(self, context, side, memory, weights):
+    """Returns the same of single elements, see `CausalNetwork`; they leave nothing."""
+    x = tf.concat([side, self.context.at_sites(
+        fixed(context, self.context_bits, self.exact), weights[0])], axis=-1)
+    for layer, more in zip(self.parameters, weights[1:]):
+      x = layer.at_sites(x, more)
+    return x, memory
