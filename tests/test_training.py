@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.conformance import toys
+from tests.conformance import suite, toys
 from tests.conformance.toys import averages
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
@@ -192,6 +192,26 @@ def test_schedules_start_fall_and_end_where_they_should():
   np.testing.assert_allclose(rates("step"), [2.0, 0.2, 0.02, 0.02, 0.02])
   assert schedules.progress(5, 10) == 0.5
   assert schedules.progress(5, 10, seconds=45.0, minutes=1.0) == 0.75
+
+
+def test_a_prior_starts_from_the_latents_of_given_transforms(photos, tmp_path):
+  given = suite.fresh("bmshj2018-factorized", num_filters=8, latent_depth=12)
+  last = given.analysis_transform.layers[-1]
+  last.kernel.assign(300.0 * last.kernel)
+  weights.save(given, tmp_path / "given.npz")
+  model = Run(str(tmp_path / "run"), *options(
+      photos, configs.get("bmshj2018_hyperprior:tiny"),
+      init=str(tmp_path / "given.npz"), init_parts=("analysis_transform",))).model
+  loaded, _ = weights.load(tmp_path / "given.npz")
+  y = model.analyze(model.to_batch(make_image(64, 64)))
+  np.testing.assert_array_equal(y, loaded.analyze(model.to_batch(make_image(64, 64))))
+
+  def bits():
+    return float(model.latent_codec(y)[1]["y"][0])
+
+  fitted = bits()
+  model.latent_codec.prepare(y.numpy() / 30.0)
+  assert fitted < 0.7 * bits()
 
 
 def test_frozen_parts_keep_their_weights(photos, trained_toy, tmp_path):

@@ -20,4 +20,7 @@ def get_config(variant="low"):
   config.train.schedule = "cosine"
   config.train.clip_norm = 5.0
   config.data.batch_size = 12
-  return common.tiny(config) if variant == "tiny" else config
+  if variant == "tiny":
+    config.model.arguments.num_blocks = 1
+    return common.tiny(config)
+  return config

@@ -83,6 +83,8 @@ class TrainOptions:
     weight_bits: of kernels in the saved model, 16 or 8.
     seed: of initial weights, patches and noise.
     init: weight file, training directory or shipped name to start from.
+    init_parts: of these the parts to take, named as for `freeze`; the others start from
+      data where they can. Empty: whatever agrees in name and shape.
     freeze: parts that keep their weights, such as "analysis_transform"; the names
       are those in weight files, up to any slash.
   """
@@ -108,6 +110,7 @@ class TrainOptions:
   weight_bits: int = 16
   seed: int = 0
   init: str = ""
+  init_parts: tuple = ()
   freeze: tuple = ()
 
   def __post_init__(self):

@@ -94,6 +94,14 @@ class Model(TrainableModel, abc.ABC):
       lmbda: weight of the distortion that training will use.
     """
 
+  def prepare_rest(self, images, parts) -> None:
+    """Sets the variables of other parts from data; by default, none.
+
+    Args:
+      images: as of `prepare`.
+      parts: object paths, or beginnings of them, of what has its weights.
+    """
+
   def adapt(self, old_lmbda: float, new_lmbda: float) -> None:
     """Readies trained weights for training at another lmbda; by default as is."""
 

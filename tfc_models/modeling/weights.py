@@ -161,8 +161,13 @@ def assign(model, arrays):
     variable.assign(tf.cast(arrays[name], variable.dtype))
 
 
-def warm_start(model, path):
+def warm_start(model, path, only=()):
   """Sets those variables of a built `model` that a file has; returns its info.
+
+  Args:
+    model: `TrainableModel`.
+    path: of a weight file.
+    only: parts, as object paths or beginnings of them; the others are left alone.
 
   A deeper or wider model, or another paper's, takes what agrees in path and
   shape and keeps its initial values elsewhere. A kernel of fewer taps becomes the
@@ -173,15 +178,17 @@ def warm_start(model, path):
   """
   info, arrays = _read(path)
   variables = variables_by_path(model)
-  missing = []
+  missing, taken = [], False
   for name, variable in variables.items():
+    if only and not any(f"{name}/".startswith(f"{part}/") for part in only):
+      continue
     array = _widened(arrays.get(name), variable.shape)
     if array is not None and _fits(variable, array):
       variable.assign(tf.cast(array, variable.dtype))
+      taken |= variable.trainable
     else:
       missing.append(name)
-  if not any(variable.trainable for name, variable in variables.items()
-             if name not in missing):
+  if not taken:
     raise UsageError(
         f"{path}: no variable of {info['model']} fits "
         f"{model.registered_name} with {model.arguments}")

@@ -52,6 +52,7 @@ class NonLocalAttentionCodec(TransformModel):
     num_filters: width of hidden layers, in the paper M; half of it at full resolution.
     latent_depth: M, channels of y.
     side_depth: channels of z.
+    num_blocks: residual blocks of each stage of the main transforms.
     attention: whether there is any, in main and hyper transforms.
 
   Source: Liu, Chen, Guo, Shen, Cao, Wang, Ma, "Non-local attention optimized deep image
@@ -67,7 +68,7 @@ class NonLocalAttentionCodec(TransformModel):
   downsampling_factor = 64  # 16 down to y, 4 more down to z.
 
   def __init__(self, *, num_filters=192, latent_depth=192, side_depth=128,
-               attention=True):
+               num_blocks=3, attention=True):
     depth, width, half = latent_depth, num_filters, num_filters // 2
 
     def blocks(count, filters=width):
@@ -90,15 +91,15 @@ class NonLocalAttentionCodec(TransformModel):
     super().__init__(
         _Stack([
             _conv(half, 5), *blocks(2, half),
-            _conv(width, 5, 2), _Group(blocks(3)),
-            _conv(width, 5, 2), *blocks(3),
-            _conv(width, 5, 2), *blocks(3),
+            _conv(width, 5, 2), _Group(blocks(num_blocks)),
+            _conv(width, 5, 2), *blocks(num_blocks),
+            _conv(width, 5, 2), *blocks(num_blocks),
             _conv(depth, 5, 2), *attended(depth)], name="analysis_transform"),
         _GraphStack([
-            *attended(depth), _up(width, 5, 2), *blocks(3),
-            _up(width, 5, 2), *blocks(3),
-            _up(width, 5, 2), _Group(blocks(3)),
-            _up(half, 5, 2), *blocks(3, half),
+            *attended(depth), _up(width, 5, 2), *blocks(num_blocks),
+            _up(width, 5, 2), *blocks(num_blocks),
+            _up(width, 5, 2), _Group(blocks(num_blocks)),
+            _up(half, 5, 2), *blocks(num_blocks, half),
             _up(3, 5, 1)], name="synthesis_transform"),
         HyperpriorCodec(
             tf.keras.Sequential([

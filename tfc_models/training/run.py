@@ -225,7 +225,11 @@ class Run:
           mse_weight(self.options.distortion, self.options.lmbda))
       return
     path, _ = loader.find_by_name(self.options.init)
-    info = weights.warm_start(self.model, path)
+    info = weights.warm_start(self.model, path, self.options.init_parts)
+    if self.options.init_parts:
+      self.model.prepare_rest(
+          self.batches(0, PREPARE_BATCHES).as_numpy_iterator(), self.options.init_parts)
+      return
     if info.get("distortion", "mse") == self.options.distortion == "mse" and (
         "lmbda" in info):
       self.model.adapt(info["lmbda"], self.options.lmbda)

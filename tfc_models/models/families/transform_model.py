@@ -118,6 +118,14 @@ class TransformModel(base.CompressionModel):
     self.layout.start(
         self.analysis_transform, self.synthesis_transform, patches,
         high_rate_step(lmbda))
+    self._prepare_codec(patches)
+
+  def prepare_rest(self, images, parts):
+    """Starts what codes y from what trained transforms make of images."""
+    if self.layout and set(parts) <= {"analysis_transform", "synthesis_transform"}:
+      self._prepare_codec(first_patches(images))
+
+  def _prepare_codec(self, patches):
     self.latent_codec.prepare(np.concatenate([
         self.analyze(image_ops.to_float(some)).numpy()
         for some in np.array_split(patches, -(-len(patches) // _AT_ONCE))]))
