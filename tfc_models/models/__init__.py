@@ -6,6 +6,7 @@ from tfc_models.models import bmshj2018 as bmshj2018
 from tfc_models.models import choi2019 as choi2019
 from tfc_models.models import jia2019 as jia2019
 from tfc_models.models import johnston2018 as johnston2018
+from tfc_models.models import lee2019 as lee2019
 from tfc_models.models import mbt2018 as mbt2018
 from tfc_models.models import mentzer2018 as mentzer2018
 from tfc_models.models import nlaic as nlaic
