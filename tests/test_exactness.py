@@ -54,6 +54,7 @@ HYPERPRIORS = [name for name in EXACT if hyperpriors(suite.bare(name))]
 # Networks that were trained as real ones, see `tests/test_convert.py`.
 CONVERTED = "converted"
 CODED = [*HYPERPRIORS, CONVERTED]
+WINDOWS = ["lee2019", "hu2020"]
 
 # One process makes the streams, for all tests.
 pytestmark = pytest.mark.xdist_group("exactness")
@@ -75,6 +76,14 @@ def streams(tmp_path_factory):
     data = LearnedCodec.from_file(str(folder / f"{name}.npz")).encode(
         make_image(90, 130))
     (folder / f"{name}.tfcm").write_bytes(data)
+  for name in WINDOWS:
+    # Where most of a window, or of a site's neighbours, lies outside.
+    for height, width in ((1, 1), (17, 33)):
+      small = f"{name}-{height}x{width}"
+      shutil.copy(folder / f"{name}.npz", folder / f"{small}.npz")
+      data = LearnedCodec.from_file(str(folder / f"{name}.npz")).encode(
+          make_image(height, width))
+      (folder / f"{small}.tfcm").write_bytes(data)
   return folder
 
 
@@ -162,10 +171,15 @@ def test_sums_in_another_precision_change_floats_and_no_integers(
 def test_a_batch_has_the_indexes_of_its_images(name, streams):
   model, _ = weights.load(str(streams / f"{name}.npz"))
   rng = np.random.default_rng(0)
+  # Channels of what each of them codes: of the whole y, or of a side latent.
+  depths = {id(model.latent_codec): model.depth}
   for codec in hyperpriors(model):
-    z = tf.constant(rng.integers(-20, 21, (2, 3, 4, codec.depth)), tf.float32)
-    params = codec.params_of(z, *model.told(2))
-    shape = (3 * codec.factor, 4 * codec.factor, model.depth)
+    depths[id(codec.z_codec)] = codec.depth
+  for codec in hyperpriors(model):
+    z = tf.constant(rng.integers(-20, 21, (2, 4, 4, codec.depth)), tf.float32)
+    _, z_hat = codec.z_codec.symbols(z, *model.told(2))
+    params = codec.params_of(z_hat, *model.told(2))
+    shape = (4 * codec.factor, 4 * codec.factor, depths[id(codec)])
     y = tf.constant(rng.normal(0, 4, (2, *shape)), tf.float32)
     strings, y_hat = codec.y_codec.compress(y, params)
     np.testing.assert_array_equal(
@@ -173,7 +187,7 @@ def test_a_batch_has_the_indexes_of_its_images(name, streams):
     for number in range(2):
       one, _ = codec.y_codec.compress(
           y[number:number + 1],
-          codec.params_of(z[number:number + 1], *model.told(1)))
+          codec.params_of(z_hat[number:number + 1], *model.told(1)))
       assert [s[0] for s in one] == [s[number] for s in strings]
 
 

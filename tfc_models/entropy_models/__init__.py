@@ -38,6 +38,7 @@ from tfc_models.entropy_models.reading import (
     StringReader,
     SymbolReader,
 )
+from tfc_models.entropy_models.shown import ShownCodec, ShownParams
 from tfc_models.entropy_models.sign import (
     LOGIT_BITS,
     BernoulliCodec,
@@ -80,6 +81,8 @@ __all__ = [
     "LatentCodec",
     "LevelCodec",
     "MaskedCodec",
+    "ShownCodec",
+    "ShownParams",
     "SignCodec",
     "SignParams",
     "SpaceChannelCodec",
