@@ -101,7 +101,7 @@ def test_gaussian_bits_agree_with_tfc():
   rng = np.random.default_rng(0)
   scale = np.exp(rng.uniform(np.log(SCALE_MIN), np.log(SCALE_MAX), 1000))
   y = rng.normal(0, 8, 1000) * scale
-  ours = gaussian_module._bits(
+  ours = gaussian_module.box_bits(
       tf.constant(y, tf.float32), tf.constant(scale, tf.float32))
   prior = tfc.NoisyNormal(
       loc=tf.zeros(1000), scale=tf.constant(scale, tf.float32))
@@ -121,9 +121,9 @@ def test_far_from_its_scale_a_latent_has_the_gradient_of_tfc():
   residual, scale = (value.ravel() for value in np.meshgrid(
       [-1e4, -40.0, -2.2, 1.3, 9.0, 300.0], [0.11, 0.5, 4.0, 30.0]))
   residual, scale = (tf.constant(v, tf.float32) for v in (residual, scale))
-  found = slopes(gaussian_module._bits, residual, scale)
+  found = slopes(gaussian_module.box_bits, residual, scale)
   compiled = tf.function(
-      lambda *args: slopes(gaussian_module._bits, *args), jit_compile=True)
+      lambda *args: slopes(gaussian_module.box_bits, *args), jit_compile=True)
   expected = slopes(
       lambda y, s: tfc.NoisyNormal(
           loc=tf.zeros_like(y), scale=s).log_prob(y) / -np.log(2.0),

@@ -33,6 +33,12 @@ from tfc_models.entropy_models.integer_params import (
 )
 from tfc_models.entropy_models.levels import LevelCodec
 from tfc_models.entropy_models.masked import MaskedCodec
+from tfc_models.entropy_models.mixture import (
+    MixtureCodec,
+    MixtureParams,
+    mixture_bits,
+    mixture_from_integers,
+)
 from tfc_models.entropy_models.reading import (
     EvidenceReader,
     StringReader,
@@ -83,6 +89,8 @@ __all__ = [
     "MaskedCodec",
     "ShownCodec",
     "ShownParams",
+    "MixtureCodec",
+    "MixtureParams",
     "SignCodec",
     "SignParams",
     "SpaceChannelCodec",
@@ -93,6 +101,8 @@ __all__ = [
     "SymbolReader",
     "index_from_scale",
     "integer_bits",
+    "mixture_bits",
+    "mixture_from_integers",
     "params_from_integers",
     "read_flags",
     "scale_from_index",

@@ -23,7 +23,7 @@ _LIKELIHOOD_FLOOR = 1e-9
 _TAIL = 5.0
 # Terms of the continued fraction: seven digits from `_TAIL` on.
 _TERMS = 8
-# Within tables `_bits` says less than so much at so many deviations.
+# Within tables `box_bits` says less than so much at so many deviations.
 _EDGE_BITS, _EDGE = 21.0, 4.0
 # int32 symbols with room for the tables' offsets, whatever a network outputs.
 _SYMBOL_LIMIT = 2.0**20
@@ -121,9 +121,9 @@ class GaussianCodec(SymbolCodec):
     scale = scale_from_index(
         quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0))
     if not self.fit_symbols:
-      return y_hat, _bits(residual, scale)
-    coded = _bits(tf.stop_gradient(symbols), scale)
-    noisy = _bits(residual, tf.stop_gradient(scale))
+      return y_hat, box_bits(residual, scale)
+    coded = box_bits(tf.stop_gradient(symbols), scale)
+    noisy = box_bits(residual, tf.stop_gradient(scale))
     return y_hat, coded + noisy - tf.stop_gradient(noisy)
 
   def fix_tables(self):
@@ -200,7 +200,7 @@ class GaussianCodec(SymbolCodec):
     return tf.round(loc * _FRACTIONS) - self._whole(loc) * _FRACTIONS
 
 
-def _bits(residual, scale):
+def box_bits(residual, scale):
   """Returns -log2 of the mass of [residual - 1/2, residual + 1/2].
 
   By symmetry evaluated on the negative side, where the difference of two
@@ -250,7 +250,7 @@ def _escape_bits(residual, scale):
   """Returns about what a symbol takes that its table does not hold.
 
   Two bits for each doubling of the distance from the table's end, like the coder, and
-  some more than the coder there: within tables it is `_bits` that counts.
+  some more than the coder there: within tables it is `box_bits` that counts.
   """
   beyond = tf.nn.relu(tf.abs(residual) - _EDGE * scale)
   return _EDGE_BITS + 2.0 / math.log(2.0) * tf.math.log1p(beyond)
@@ -258,7 +258,7 @@ def _escape_bits(residual, scale):
 
 def _coder_bits(residual, scale):
   """Returns what the coder takes for residuals, within its tables or not."""
-  return tf.minimum(_bits(residual, scale), _escape_bits(residual, scale))
+  return tf.minimum(box_bits(residual, scale), _escape_bits(residual, scale))
 
 
 def _symbol_bits(symbols, indexes):
