@@ -20,6 +20,7 @@ from tfc_models.entropy_models import (
     SpaceChannelCodec,
     StringReader,
     SymbolCodec,
+    TwoPassCodec,
 )
 from tfc_models.errors import DesyncError
 from tfc_models.layers import ExactConv2D, ExactConv2DTranspose, exact
@@ -45,7 +46,8 @@ def observe(model, data):
     check(self, leaf, evidence)
 
   for codec in model.latent_codecs():
-    if isinstance(codec, (SymbolCodec, AutoregressiveCodec, SpaceChannelCodec)):
+    if isinstance(codec, (
+        SymbolCodec, AutoregressiveCodec, SpaceChannelCodec, TwoPassCodec)):
       def decode(*args, original=codec.decode):
         result = original(*args)
         seen.append(sha(result))

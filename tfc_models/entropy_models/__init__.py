@@ -58,6 +58,7 @@ from tfc_models.entropy_models.space_channel import (
 from tfc_models.entropy_models.split import SplitCodec
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import LIMIT
+from tfc_models.entropy_models.two_pass import TwoPassCodec
 
 __all__ = [
     "INDEX_UNIT",
@@ -99,6 +100,7 @@ __all__ = [
     "StringReader",
     "SymbolCodec",
     "SymbolReader",
+    "TwoPassCodec",
     "index_from_scale",
     "integer_bits",
     "mixture_bits",

@@ -123,7 +123,8 @@ class MixtureCodec(SymbolCodec):
         quantize.round_straight_through(y))
     indexes, loc, logits = (self._by_component(each) for each in params)
     scale = scale_from_index(quantize.clip_towards(indexes, 0.0, NUM_SCALES - 1.0))
-    logits = tf.nn.log_softmax(logits * 2.0**-_LOGIT_BITS, axis=0)
+    logits = logits * 2.0**-_LOGIT_BITS
+    logits -= tf.reduce_logsumexp(logits, axis=0)
     # By logarithms: what lies far from all components has a slope too.
     nats = logits - math.log(2.0) * box_bits(y_tilde - loc, scale)
     return y_hat, tf.reduce_logsumexp(nats, axis=0) / -math.log(2.0)

@@ -21,7 +21,7 @@ class Level(NamedTuple):
   deviations: np.ndarray
 
 
-def hierarchical_klt(samples, strides, widths) -> list[Level]:
+def hierarchical_klt(samples, strides, widths, passed=None) -> list[Level]:
   """Returns the levels of a KLT of blocks of the coefficients of the level before.
 
   What strided convolutions can hold exactly: level l takes blocks of s_l x s_l sites
@@ -33,19 +33,26 @@ def hierarchical_klt(samples, strides, widths) -> list[Level]:
     strides: s_l of each level.
     widths: the most coefficients of each level; there are no more than samples in a
       block.
+    passed: at each level, so many of the last coefficients are no combinations, but the
+      first ones of the first site of a block, as they are; by default none.
   """
   levels = []
-  for stride, width in zip(strides, widths):
+  for stride, width, count in zip(strides, widths, passed or [0] * len(widths)):
     batch, rows, columns, depth = samples.shape
     blocks = samples.reshape(
         batch, rows // stride, stride, columns // stride, stride, depth)
     blocks = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(
         batch, rows // stride, columns // stride, stride * stride * depth)
     flat = blocks.reshape(-1, blocks.shape[-1]).astype(np.float64)
-    variances, basis = np.linalg.eigh(flat.T @ flat / len(flat))
+    covariance = flat.T @ flat / len(flat)
+    variances, basis = np.linalg.eigh(covariance[count:, count:])
     # Largest variance first.
-    basis = basis[:, ::-1][:, :width]
-    deviations = np.sqrt(np.maximum(variances[::-1][:width], _LEAST_DEVIATION**2))
+    basis = np.concatenate([
+        np.pad(basis[:, ::-1][:, :width - count], [(count, 0), (0, 0)]),
+        np.eye(len(covariance), count)], axis=1)
+    variances = np.concatenate([
+        variances[::-1][:width - count], np.diag(covariance)[:count]])
+    deviations = np.sqrt(np.maximum(variances, _LEAST_DEVIATION**2))
     samples = blocks @ basis.astype(samples.dtype)
     levels.append(Level(
         basis.reshape(stride, stride, depth, -1), deviations))
