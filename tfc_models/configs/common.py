@@ -152,3 +152,39 @@ def recurrent(model, arguments, is_coded, distortion, patch_size):
     config.train.freeze = ("encoders", "decoders") + (
         ("gain_network",) if arguments["reconstruction"] == "scaled" else ())
   return config
+
+
+# Of Cheng et al. 2020: widths, and lmbda of the paper, three of each.
+_CHENG = {
+    "low": (dict(num_filters=128), 0.0075), "high": (dict(num_filters=192), 0.03),
+    "narrow": (dict(num_filters=64, latent_depth=192, widths=[256, 256]), 0.0075),
+    "tiny": (dict(num_filters=16, latent_depth=12, widths=[24, 20]), 0.0075),
+}
+
+
+def cheng(model, variant):
+  """Returns the recipe of a model of Cheng et al., 2020.
+
+  The paper trains 1 M steps, batch 8 of 256x256, Adam at 1e-4, a tenth of it at the
+  end, at lmbda 0.0016, 0.0032, 0.0075 with 128 filters, and 0.015, 0.03, 0.045 with
+  192; for MS-SSIM 3, 12, 40 and 120. "low" and "high" are its third and fifth. "narrow"
+  has a third of the filters and 192 channels of y, as others here.
+
+  Args:
+    model: registered name.
+    variant: low, high, narrow or tiny; with "-checkerboard" behind low, high and narrow
+      two passes instead of fronts, with "-gdn" the transforms of `mbt2018`.
+  """
+  wanted, is_checkerboard, is_gdn = suffixes(variant, "checkerboard", "gdn")
+  arguments, lmbda = _CHENG[wanted]
+  config = base(model, **arguments)
+  if is_checkerboard:
+    config.model.arguments.context = "checkerboard"
+  if is_gdn:
+    config.model.arguments.update(transforms="gdn", attention=False)
+  config.train.lmbda = lmbda
+  config.train.rates = {"z_codec": 10.0}
+  config.train.schedule = "step"
+  config.train.decay_at = (0.92,)
+  config.train.steps = 1_000_000
+  return tiny(config) if wanted == "tiny" else config

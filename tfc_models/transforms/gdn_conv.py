@@ -10,7 +10,7 @@ from tfc_models.ops.klt import hierarchical_klt
 # What all gammas of a GDN that starts near the identity add up to, for channels of
 # unit variance: it changes them by less than 3 %, yet gammas have gradients that
 # Adam sees (at their bound, 0, they have not).
-_START_GAMMA = 0.064
+START_GAMMA = 0.064
 
 
 def analysis(widths, kernels, strides, name="analysis_transform", centred=False):
@@ -41,7 +41,7 @@ def synthesis(widths, kernels, strides, name="synthesis_transform", centred=Fals
     medians: whether it adds those of y_hat, see `layers.Centred`, if centred.
   """
   kind, options = (
-      (_GraphCentred, {"medians": medians}) if centred else (_GraphSequential, {}))
+      (_GraphCentred, {"medians": medians}) if centred else (GraphSequential, {}))
   return _stages(
       Conv2DTranspose, True, widths, kernels, strides, kind, name=name, **options)
 
@@ -101,7 +101,7 @@ def start(analysis, synthesis, patches, step):
   for layer in (*analysis.layers, *synthesis.layers):
     if isinstance(layer, GDN):
       depth = layer.beta.shape[0]
-      layer.assign(np.ones(depth), np.full([depth] * 2, _START_GAMMA / depth))
+      layer.assign(np.ones(depth), np.full([depth] * 2, START_GAMMA / depth))
 
 
 def rescale(analysis, synthesis, factor):
@@ -139,8 +139,8 @@ class _AsGraph:
     return self._as_graph(x)
 
 
-class _GraphSequential(_AsGraph, tf.keras.Sequential):
-  """Layers one after the other."""
+class GraphSequential(_AsGraph, tf.keras.Sequential):
+  """Layers one after the other, as one graph."""
 
 
 class _GraphCentred(_AsGraph, Centred):
