@@ -302,10 +302,10 @@ class ConditionalContext(CausalNetwork):
     shape = tf.concat([tf.shape(features)[:3], [self.rows + 1]], axis=0)
     return tf.concat([features, tf.broadcast_to(told, shape)], axis=-1)
 
-  def pass_side_on(self):
+  def pass_side_on(self, shifts=(0.0,)):
     """See `transforms.context.ContextNetwork`."""
     pass_side_on(
-        [stage.convolution for stage in self.entropy_parameters], self.depth)
+        [stage.convolution for stage in self.entropy_parameters], self.depth, shifts)
 
   def call(self, y_hat, side):
     """Returns the outputs at all sites, (B, H, W, 2 M), as `Bins.params_in_bins`.

@@ -100,7 +100,7 @@ class WindowContext(CausalNetwork):
       x = layer.at_sites(x, more)
     return x, memory
 
-  def pass_side_on(self):
+  def pass_side_on(self, shifts=(0.0,)):
     """As of `transforms.context.ContextNetwork`."""
     for layer in (self.side, self.context):
       kernel = _QUIET * layer.kernel.numpy()
@@ -111,7 +111,7 @@ class WindowContext(CausalNetwork):
       layer.kernel.assign(kernel)
       layer.bias.assign(np.zeros(layer.filters))
       layer.fix_tables()
-    pass_side_on(self.entropy_parameters, self.depth)
+    pass_side_on(self.entropy_parameters, self.depth, shifts)
 
   def rescale_input(self, factor):
     """Makes of the context of y_hat that of `factor` times y_hat."""
