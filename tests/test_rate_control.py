@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conformance import suite, toys
 from tests.conformance.toys import gains
 from tests.conftest import make_image
+from tests.test_cli import fails
 from tfc_models import codecs, metrics
 from tfc_models.cli.compress import _bytes
 from tfc_models.codecs import FileOptions, rate_control
@@ -123,3 +125,13 @@ def test_a_file_fills_its_budget_between_two_qualities():
   file = codec.encode_file(image, options=FileOptions(target_bytes=high - 8))
   assert low < len(file.data) <= high - 8 and quality_of(file) == 61
   assert codec.decode(file.data).shape == image.shape
+
+
+def test_a_quality_and_a_target_exclude_each_other(tmp_path):
+  picture = tmp_path / "x.png"
+  Image.fromarray(IMAGE).save(picture)
+  with toys.registered(gains):
+    path = tmp_path / "gains.npz"
+    weights.save(suite.ready(gains.get_config().model), path)
+    fails(1, "--quality and a target exclude each other", "compress", picture, "--model",
+          path, "--quality", 50, "--target_size", "2KiB", "-o", tmp_path / "x.tfcm")

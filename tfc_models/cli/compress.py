@@ -14,10 +14,10 @@ from tfc_models.cli import clips, files, metadata, remote
 from tfc_models.codecs.loading import DEFAULT_EFFORT, DEFAULT_MODEL, EFFORTS
 from tfc_models.datasets import y4m
 from tfc_models.datasets.files import EXTENSIONS, read_picture
-from tfc_models.errors import BitstreamError, ImageError
+from tfc_models.errors import BitstreamError, ImageError, UsageError
 
 # Flags that choose weights or what they do, which an export has fixed.
-_OURS = ("model", "quality", "effort", "iterations", "target_size", "target_bpp",
+_OURS = ("model", "quality", "tune", "effort", "iterations", "target_size", "target_bpp",
          "target_psnr", "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail")
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 
@@ -31,6 +31,10 @@ def add_arguments(parser):
       "--quality", type=int, metavar="1..100",
       help="what the model can vary; of weights for one rate each, the nearest is "
       "taken; of progressive models, the share of iterations in per cent")
+  parser.add_argument(
+      "--tune", choices=pretrained.TUNES,
+      help="of models with weights for both: the metric that pictures should be good "
+      "at (default psnr)")
   parser.add_argument(
       "--effort", type=int, choices=EFFORTS, metavar="1..9",
       help="of models with a Gaussian latent: how long the encoder looks for symbols that "
@@ -73,7 +77,7 @@ def run(arguments):
       return files.process(
           pairs, _at_server(client, arguments), arguments, _describe)
   from tfc_models import codecs
-  model = arguments.model or DEFAULT_MODEL
+  model = pretrained.tuned(arguments.model or DEFAULT_MODEL, arguments.tune)
   path, _ = pretrained.find_by_name(model, arguments.quality)
   kind = codecs.kind_of(path)
   pairs = files.expand(
@@ -89,6 +93,9 @@ def run(arguments):
       target_bytes=arguments.target_size, target_bpp=arguments.target_bpp,
       target_psnr=arguments.target_psnr, target_ms_ssim=arguments.target_ms_ssim,
       thumbnail=arguments.thumbnail)
+  if arguments.quality is not None and options.has_target and (
+      "quality" in codec.model.capabilities):
+    raise UsageError("--quality and a target exclude each other")
   if kind == "video":
     return files.process(
         pairs, clips.compressing(codec, settings, options), arguments, _describe,

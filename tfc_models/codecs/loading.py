@@ -51,7 +51,7 @@ def open_weights(path, quality=None, iterations=None, effort=DEFAULT_EFFORT):
 
 
 def load(name=DEFAULT_MODEL, quality=None, kinds=tuple(_CODECS),
-         effort=DEFAULT_EFFORT):
+         effort=DEFAULT_EFFORT, tune=None):
   """Returns a `LearnedCodec`, or a `VideoCodec` or `EditedCodec` of such a model.
 
   Args:
@@ -61,11 +61,13 @@ def load(name=DEFAULT_MODEL, quality=None, kinds=tuple(_CODECS),
       Progressive models code as large a share of their iterations.
     kinds: of models, those that the caller can make use of.
     effort: as of `ModelCodec`.
+    tune: metric that the weights are for, "psnr" or "ms-ssim"; None takes those that
+      the name says.
 
   Raises:
     UsageError: if there are no such weights, or they take no quality.
   """
-  path, found = pretrained.find_by_name(name, quality)
+  path, found = pretrained.find_by_name(pretrained.tuned(name, tune), quality)
   kind_of(path, kinds)
   codec = open_weights(path, found, effort=effort)
   if quality is not None:

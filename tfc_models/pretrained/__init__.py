@@ -2,18 +2,22 @@
 
 from tfc_models.pretrained.loader import (
     MODEL_PATH_VARIABLE,
+    TUNES,
     find_by_fingerprint,
     find_by_name,
     manifest,
     training_weights,
+    tuned,
     weight_path,
 )
 
 __all__ = [
     "MODEL_PATH_VARIABLE",
+    "TUNES",
     "find_by_fingerprint",
     "find_by_name",
     "manifest",
     "training_weights",
+    "tuned",
     "weight_path",
 ]

@@ -9,6 +9,8 @@ from tfc_models.weight_info import NotWeightsError, read, read_info
 
 DEFAULT_QUALITY = 50
 MODEL_PATH_VARIABLE = "TFCM_MODEL_PATH"
+# What weights are trained for; of those for the last, names end in it.
+TUNES = ("psnr", "ms-ssim")
 # The file that training writes into its directory.
 TRAINED_FILE = "model.npz"
 
@@ -75,6 +77,33 @@ def find_by_name(name, quality=None):
     raise UsageError(
         f"{name}: neither shipped weights ({known}) nor a training directory")
   return training_weights(name), None
+
+
+def tuned(name, tune=None):
+  """Returns the name of the shipped weights of a model that are tuned for a metric.
+
+  Args:
+    name: as of `find_by_name`.
+    tune: one of `TUNES`; None takes those of the name.
+
+  Raises:
+    UsageError: if none are shipped.
+  """
+  if tune is None:
+    return name
+  suffix = f"-{TUNES[-1]}"
+  plain = name.removesuffix(suffix)
+  if tune == TUNES[0]:
+    return plain
+  names = {entry["name"] for entry in manifest()}
+  found = plain + suffix
+  if found not in names:
+    known = ", ".join(sorted(
+        other.removesuffix(suffix) for other in names if other.endswith(suffix)))
+    raise UsageError(
+        f"{name}: no weights are shipped that are tuned for {tune}; "
+        f"there are some of {known or 'no model'}")
+  return found
 
 
 def shipped_entry(fingerprint):

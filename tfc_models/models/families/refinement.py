@@ -200,15 +200,15 @@ class Refinement:
     model, plan = self._model, PLANS[settings.effort or 1]
     codec, lmbda = model.latent_codec, model.lmbda_at(settings.quality)
     whole = _whole(codec, told)
-    if lmbda is None or not codec.weighs:
-      return Choice(whole, y, {})
-    lmbda = tf.constant(lmbda * settings.rounding / 3.0, tf.float32)
     worth, more = model.worth(*told), {}
+    if not codec.weighs:
+      return Choice(whole, y, more)
     if settings.rounding != 1.0 and worth is not None:
       worth = worth * settings.rounding
       more = {"rounding": _PLAIN * worth}
-    if not plan.steps:
+    if lmbda is None or not plan.steps:
       return Choice(whole, y, more)
+    lmbda = tf.constant(lmbda * settings.rounding / 3.0, tf.float32)
     given, state = self._start(y, told, more)
     with probe.span("refinement"):
       state = self._refined(x, state, told, plan, lmbda, worth)
