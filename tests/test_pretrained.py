@@ -24,9 +24,9 @@ def label(entry):
   return f"{entry['name']}-q{entry['quality']}"
 
 
-def picture():
+def picture(size=160):
   from skimage import data
-  return data.astronaut()[60:220, 150:310]
+  return data.astronaut()[60:60 + size, 150:150 + size]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=label)
@@ -78,3 +78,18 @@ def test_higher_quality_means_more_bytes_and_more_decibels():
 def test_quality_out_of_range_is_refused(quality):
   with pytest.raises(UsageError, match="1..100"):
     load("tfcm-base", quality)
+
+
+def test_weights_for_another_metric_are_better_at_it():
+  from tfc_models.evaluation import measure
+  assert pretrained.tuned("tfcm-flex-ms-ssim", "psnr") == "tfcm-flex"
+  # MS-SSIM needs 176 pixels a side.
+  plain = measure(load(quality=50, tune="psnr"), picture(192))
+  tuned = measure(load(quality=60, tune="ms-ssim"), picture(192))
+  assert tuned.num_bytes < plain.num_bytes
+  assert tuned.ms_ssim > plain.ms_ssim and tuned.psnr < plain.psnr
+
+
+def test_what_is_not_tuned_says_what_is():
+  with pytest.raises(UsageError, match="mbt2018: no weights .* some of tfcm-flex$"):
+    load("mbt2018", tune="ms-ssim")
