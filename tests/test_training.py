@@ -194,6 +194,7 @@ def test_schedules_start_fall_and_end_where_they_should():
   assert schedules.progress(5, 10, seconds=45.0, minutes=1.0) == 0.75
 
 
+@pytest.mark.slow
 def test_a_prior_starts_from_the_latents_of_given_transforms(photos, tmp_path):
   given = suite.fresh("bmshj2018-factorized", num_filters=8, latent_depth=12)
   last = given.analysis_transform.layers[-1]
