@@ -161,6 +161,7 @@ def test_the_second_pass_sees_the_first_and_nothing_else():
   assert not evidence[2, 3].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [
     dict(context="checkerboard"), dict(components=1, context="serial"),
     dict(transforms="gdn", attention=False, context="checkerboard")])

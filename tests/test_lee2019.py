@@ -97,6 +97,7 @@ def hybrid():
   return model
 
 
+@pytest.mark.slow
 def test_a_start_codes_as_the_mean_scale_model_does():
   expected = loss(started("mbt2018-mean"))
   assert loss(started("lee2019")) == pytest.approx(expected, rel=0.05)

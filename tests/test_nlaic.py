@@ -83,6 +83,7 @@ def test_elements_are_walked_given_their_side_information():
       outputs, means=True), y, side)
 
 
+@pytest.mark.slow
 def test_weights_start_as_a_transform_codec():
   tf.keras.utils.set_random_seed(0)
   images = np.stack([make_image(64, 64, seed=seed) for seed in range(8)])
@@ -94,6 +95,7 @@ def test_weights_start_as_a_transform_codec():
   assert bits / 64**2 < 4.0
 
 
+@pytest.mark.slow
 def test_masks_of_images_are_shares():
   model = suite.ready(configs.get("nlaic:tiny").model)
   attention = model.analysis_transform.steps[-1]

@@ -127,11 +127,9 @@ def test_a_file_fills_its_budget_between_two_qualities():
   assert codec.decode(file.data).shape == image.shape
 
 
-def test_a_quality_and_a_target_exclude_each_other(tmp_path):
-  picture = tmp_path / "x.png"
+def test_a_quality_and_a_target_exclude_each_other(codec, tmp_path):
+  picture, path = tmp_path / "x.png", tmp_path / "gains.npz"
   Image.fromarray(IMAGE).save(picture)
-  with toys.registered(gains):
-    path = tmp_path / "gains.npz"
-    weights.save(suite.ready(gains.get_config().model), path)
-    fails(1, "--quality and a target exclude each other", "compress", picture, "--model",
-          path, "--quality", 50, "--target_size", "2KiB", "-o", tmp_path / "x.tfcm")
+  weights.save(codec.model, path)
+  fails(1, "--quality and a target exclude each other", "compress", picture, "--model",
+        path, "--quality", 50, "--target_size", "2KiB", "-o", tmp_path / "x.tfcm")

@@ -3,7 +3,7 @@
 import functools
 
 from tests.conformance import suite
-from tfc_models import registry
+from tfc_models import pretrained, registry
 
 
 @functools.lru_cache
@@ -19,6 +19,13 @@ def leading():
       if not any(
           owners == others and (codecs < more or (codecs == more and other < name))
           for other, (others, more) in kinds.items() if other != name))
+
+
+@functools.lru_cache
+def shipped():
+  """Returns the names of models that weights are shipped of."""
+  recipes = {entry["config"].partition(":")[0] for entry in pretrained.manifest()}
+  return frozenset(recipe.replace("_", "-") for recipe in recipes)
 
 
 def _kind(model):

@@ -14,7 +14,7 @@ assert models, "importing the package registers the models"
 NAMES = registry.names("image")
 
 # Checks that trace, take many steps, or ask what code says that models share: once for
-# each kind of model, unless all run.
+# each kind of model that weights are shipped of, unless all run.
 LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
         "ms_ssim_is_trained_towards_too",
         "encoder_and_decoder_are_one_graph_each_for_all_sizes",
@@ -27,7 +27,7 @@ LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
 
 def marks(name, check):
   """Returns the marks of a check: those of a model share a process, and the model."""
-  slow = check in LONG and name not in kinds.leading() or (
+  slow = check in LONG and not {name} <= {*kinds.leading()} & kinds.shipped() or (
       # Sixteen seconds each; test_recurrent.py lets smaller ones learn and code.
       ("graph_each" in check or "thirty_steps" in check) and "progressive" in registry.get(name).capabilities)
   return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if slow else [])]

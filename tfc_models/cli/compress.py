@@ -93,8 +93,9 @@ def run(arguments):
       target_bytes=arguments.target_size, target_bpp=arguments.target_bpp,
       target_psnr=arguments.target_psnr, target_ms_ssim=arguments.target_ms_ssim,
       thumbnail=arguments.thumbnail)
+  capabilities = codec.model.capabilities
   if arguments.quality is not None and options.has_target and (
-      "quality" in codec.model.capabilities):
+      "quality" in capabilities and "progressive" not in capabilities):
     raise UsageError("--quality and a target exclude each other")
   if kind == "video":
     return files.process(
