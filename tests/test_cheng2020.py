@@ -104,6 +104,7 @@ def trained(request):
   return analysis, synthesis
 
 
+@pytest.mark.slow
 def test_a_louder_latent_is_the_same_picture(trained):
   analysis, synthesis = trained
   x = tf.constant(make_image(64, 64)[None], tf.float32) / 255.0

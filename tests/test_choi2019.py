@@ -47,6 +47,7 @@ def test_qualities_are_pairs_whose_steps_shrink():
   assert np.all(np.diff(np.log(steps)) < -0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE)
 def test_rates_grow_with_quality_and_all_qualities_round_trip(name):
   model = suite.tiny(name)
@@ -64,6 +65,7 @@ def test_rates_grow_with_quality_and_all_qualities_round_trip(name):
   assert np.all(np.diff(sizes) > -4) and sizes[-1] > 2 * sizes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE)
 def test_grids_about_the_mean_round_trip_too(name):
   model = random(name, fixed_grid=False)
@@ -76,6 +78,7 @@ def test_grids_about_the_mean_round_trip_too(name):
         model.reconstruct(IMAGE, settings)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE)
 def test_loaded_weights_write_the_same_streams_at_all_rates(name, tmp_path):
   weights.save(suite.tiny(name), tmp_path / "a.npz")
@@ -181,6 +184,7 @@ def test_training_draws_all_rates_and_bin_sizes():
   assert multiples.max() < 1e-4 and len(np.unique(np.round(gaps, 3))) > BINS.limit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE)
 def test_gradients_reach_every_variable_of_every_rate(name):
   model = random(name)

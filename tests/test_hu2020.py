@@ -46,6 +46,7 @@ def test_a_start_is_the_transform_codec_with_a_quiet_prior(model, images):
   assert loss(model) < 0.5 * LMBDA * half_quiet(20).var(axis=(0, 1)).mean()
 
 
+@pytest.mark.slow
 def test_it_adapts_to_another_lmbda(model, images):
   before = loss(model, LMBDA / 16.0)
   model.adapt(LMBDA, LMBDA / 16.0)
@@ -77,6 +78,7 @@ def test_each_level_sees_the_one_above(model):
   np.testing.assert_array_equal(same.params.indexes, y_params.params.indexes)
 
 
+@pytest.mark.slow
 def test_the_aggregation_learns_from_both_side_latents(model, images):
   model.aggregation.detail[-1].kernel.assign(
       tf.random.normal(model.aggregation.detail[-1].kernel.shape))

@@ -104,6 +104,7 @@ def test_a_start_codes_as_the_mean_scale_model_does():
   assert loss(hybrid()) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 def test_both_kinds_of_channels_adapt_to_another_lmbda():
   model = hybrid()
   before = loss(model, LMBDA / 16.0)

@@ -23,11 +23,16 @@ LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
         "the_last_progressive_image_is_the_decoded_one",
         "a_progressive_encoder_stops_at_its_target",
         "a_progressive_file_may_end_after_any_iteration"}
+# Of models without shipped weights these too.
+LOADING = {"saved_and_loaded_weights_write_the_same_bytes",
+           "more_effort_decodes_to_what_its_encoder_says"}
 
 
 def marks(name, check):
   """Returns the marks of a check: those of a model share a process, and the model."""
-  slow = check in LONG and not {name} <= {*kinds.leading()} & kinds.shipped() or (
+  is_shipped = name in kinds.shipped()
+  slow = check in LONG and not (is_shipped and name in kinds.leading()) or (
+      check in LOADING and not is_shipped) or (
       # Sixteen seconds each; test_recurrent.py lets smaller ones learn and code.
       ("graph_each" in check or "thirty_steps" in check) and "progressive" in registry.get(name).capabilities)
   return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if slow else [])]
