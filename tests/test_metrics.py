@@ -170,6 +170,7 @@ def test_ms_ssim_of_no_common_structure_has_a_gradient_towards_the_image(make):
   assert np.all(towards > 0.01)
 
 
+@pytest.mark.slow
 def test_a_random_start_trains_towards_ms_ssim():
   spec = configs.get("mbt2018_mean:tiny").model
   tf.keras.utils.set_random_seed(0)

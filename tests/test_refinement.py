@@ -77,6 +77,7 @@ def no_worse(codec, picture, steps, monkeypatch):
   assert loss(codec.model, picture, 6) <= plain * (1 + 1e-6)
 
 
+@pytest.mark.slow
 def test_no_effort_is_worse_than_plain_rounding(codec, picture, monkeypatch):
   """Not even one that goes astray at once."""
   no_worse(codec, picture, "zzryzyzy", monkeypatch)
