@@ -13,6 +13,7 @@ from tfc_models.entropy_models.symbol_codec import total
 from tfc_models.layers import Condition, as_real
 from tfc_models.ops import checkerboard, probe
 from tfc_models.ops.graph import Graph
+from tfc_models.ops.noise import Drawn
 
 # One that builds variables, and those of an encoder that refines a first image, at the
 # default effort.
@@ -107,7 +108,7 @@ class SpaceChannelCodec(LatentCodec):
 
     def visit(part, own):
       y_hat, more = self.codec.price(
-          part(y), own, STILL if noise is STILL else _Drawn(part(drawn)))
+          part(y), own, STILL if noise is STILL else Drawn(part(drawn)))
       bits.append(_of_images(total(more), tf.shape(y)[0]))
       return y_hat
 
@@ -192,18 +193,6 @@ class _Part:
   def __call__(self, x):
     low, high = self.channels
     return checkerboard.half(x[..., low:high], self.half)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Drawn:
-  """Noise that is there already."""
-
-  values: tf.Tensor
-
-  def uniform(self, like, stream):
-    """As of `ops.noise.Noise`."""
-    del like, stream
-    return self.values
 
 
 def _tensors(params):

@@ -1,13 +1,12 @@
 """A latent codec in two passes: half the sites of a checkerboard, then those between."""
 
-import dataclasses
-
 import tensorflow as tf
 
 from tfc_models.entropy_models.base import STILL, Coded, LatentCodec
 from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
 from tfc_models.layers import as_real
 from tfc_models.ops import checkerboard, probe
+from tfc_models.ops.noise import Drawn
 
 
 class TwoPassCodec(LatentCodec):
@@ -43,7 +42,7 @@ class TwoPassCodec(LatentCodec):
     drawn = None if noise in (None, STILL) else noise.uniform(y, self.codec.name)
 
     def visit(half, own):
-      part_noise = noise if drawn is None else _Drawn(checkerboard.half(drawn, half))
+      part_noise = noise if drawn is None else Drawn(checkerboard.half(drawn, half))
       y_hat, more = self.codec.price(
           checkerboard.half(y, half), own, part_noise, **_weighed(rounding, half))
       # A pass has two grids an image, in two parts of its batch.
@@ -107,18 +106,6 @@ class TwoPassCodec(LatentCodec):
       if half:
         return checkerboard.whole(first, y_hat)
       first = y_hat
-
-
-@dataclasses.dataclass(frozen=True)
-class _Drawn:
-  """Noise that is there already."""
-
-  values: tf.Tensor
-
-  def uniform(self, like, stream):
-    """As of `ops.noise.Noise`."""
-    del like, stream
-    return self.values
 
 
 def _weighed(rounding, half):

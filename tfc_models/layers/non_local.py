@@ -18,12 +18,12 @@ _OFF = -5.0
 
 
 class PlainBlock(tf.keras.layers.Layer):
-  """x + conv 3x3, ReLU, conv 3x3 of it; at first x."""
+  """x + conv 3x3, an activation, conv 3x3 of it; at first x."""
 
-  def __init__(self, filters, name=None):
+  def __init__(self, filters, activation="relu", name=None):
     super().__init__(name=name)
     self.convolutions = [
-        ScaledConv2D(filters, 3, activation="relu", name="conv_0"),
+        ScaledConv2D(filters, 3, activation=activation, name="conv_0"),
         ScaledConv2D(filters, 3, zeros=True, name="conv_1")]
 
   def call(self, x):

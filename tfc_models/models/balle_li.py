@@ -12,7 +12,7 @@ from tfc_models.entropy_models import (
     LevelCodec,
     MaskedCodec,
 )
-from tfc_models.layers import GDN, ScaledConv2D
+from tfc_models.layers import GDN, PlainBlock
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.transforms import gdn_conv
 from tfc_models.transforms.importance import Importance, LevelContext
@@ -71,25 +71,12 @@ class BalleLi(TransformModel):
     return level[0, ..., 0].numpy() / codec.levels
 
 
-class _Block(tf.keras.layers.Layer):
-  """x + conv 3x3, leaky ReLU, conv 3x3 of it; at first x."""
-
-  def __init__(self, filters, name):
-    super().__init__(name=name)
-    self.convolutions = [
-        ScaledConv2D(filters, 3, activation=tf.nn.leaky_relu, name="conv_0"),
-        ScaledConv2D(filters, 3, zeros=True, name="conv_1")]
-
-  def call(self, x):
-    first, second = self.convolutions
-    return x + second(first(x))
-
-
 def _deeper(analysis, filters):
-  """Returns the layers of an analysis, with a `_Block` behind each GDN."""
+  """Returns the layers of an analysis, with a residual block behind each GDN."""
   layers = []
   for layer in analysis.layers:
     layers.append(layer)
     if isinstance(layer, GDN):
-      layers.append(_Block(filters, layer.name.replace("gdn", "block")))
+      layers.append(PlainBlock(
+          filters, tf.nn.leaky_relu, layer.name.replace("gdn", "block")))
   return tf.keras.Sequential(layers, name=analysis.name)

@@ -40,7 +40,7 @@ class ContextNetwork(CausalNetwork):
     self.context = ExactContextConv2D(
         context_width, context_size, self.offsets, activation="clip",
         in_bits=context_bits, exact=exact, name="context")
-    self.entropy_parameters = _entropy_parameters(widths, out_bits, hidden, exact)
+    self.entropy_parameters = entropy_parameters(widths, out_bits, hidden, exact)
 
   def call(self, y_hat, side):
     """Returns the outputs at all sites, (B, H, W, len(out_bits)).
@@ -106,7 +106,7 @@ class CheckerboardNetwork(tf.keras.layers.Layer):
     self.context = ExactConv2D(
         context_width, context_size, 2, padding="VALID", activation="clip",
         in_bits=context_bits, name="context")
-    self.entropy_parameters = _entropy_parameters(widths, out_bits, "leaky", True)
+    self.entropy_parameters = entropy_parameters(widths, out_bits, "leaky", True)
 
   def call(self, side, first=None):
     """Returns the outputs at the sites of a half, (2 B, H / 2, W / 2, len(out_bits)).
@@ -137,7 +137,7 @@ class CheckerboardNetwork(tf.keras.layers.Layer):
     self.context.kernel.assign(self.context.kernel / factor)
 
 
-def _entropy_parameters(widths, out_bits, hidden, exact):
+def entropy_parameters(widths, out_bits, hidden, exact):
   """Returns the 1x1 layers to the outputs."""
   return [
       *(ExactConv2D(width, 1, activation=hidden, exact=exact, name=f"parameters_{number}")

@@ -7,6 +7,7 @@ from tfc_models.layers import ACTIVATION_LIMIT, ExactConv2D, fixed
 from tfc_models.layers.exact import CARRIER
 from tfc_models.ops import quantize, wavefront
 from tfc_models.transforms.causal import CausalNetwork
+from tfc_models.transforms.context import entropy_parameters
 
 
 class CausalSlices(ExactConv2D):
@@ -174,12 +175,7 @@ class JointContext3D(CausalNetwork):
     self.context = CausalSlices(
         features, 5, self.offsets, activation="clip", in_bits=context_bits, exact=exact,
         name="context")
-    self.parameters = [
-        ExactConv2D(width, 1, exact=exact, name=f"parameters_{number}")
-        for number, width in enumerate(widths)]
-    self.parameters.append(ExactConv2D(
-        len(out_bits), 1, activation=None, out_bits=out_bits, exact=exact,
-        name=f"parameters_{len(widths)}"))
+    self.parameters = entropy_parameters(widths, out_bits, "leaky", exact)
 
   def call(self, y_hat, side):
     """Returns the outputs of all elements, (B, C, H, W, len(out_bits)).

@@ -5,11 +5,10 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.layers import ACTIVATION_LIMIT, ExactConv2D
-from tfc_models.layers.exact import activated, rounds
-from tfc_models.ops import quantize
+from tfc_models.layers import ExactConv2D, fixed
+from tfc_models.layers.exact import activated
 from tfc_models.transforms.causal import CausalNetwork
-from tfc_models.transforms.context import pass_side_on
+from tfc_models.transforms.context import entropy_parameters, pass_side_on
 
 # Rows and columns of the window, about the site.
 _ROWS, _COLUMNS = range(-3, 1), range(-2, 2)
@@ -58,12 +57,7 @@ class WindowContext(CausalNetwork):
     self.context = _Windows(
         widths[0], is_causal=True, in_bits=context_bits, name="context", **more)
     self.side = _Windows(widths[0], is_causal=False, in_bits=_BITS, name="side", **more)
-    self.entropy_parameters = [
-        ExactConv2D(width, 1, name=f"parameters_{number}")
-        for number, width in enumerate(widths[1:])]
-    self.entropy_parameters.append(ExactConv2D(
-        len(out_bits), 1, activation=None, out_bits=out_bits,
-        name=f"parameters_{len(widths) - 1}"))
+    self.entropy_parameters = entropy_parameters(widths[1:], out_bits, "leaky", True)
 
   def windows_of(self, features):
     """Returns what side information contributes, the `side` of `call`.
@@ -83,7 +77,7 @@ class WindowContext(CausalNetwork):
       y_hat: (B, H, W, M), of which a site sees those before it.
       side: of `windows_of`.
     """
-    x = _joined(side, self.context(self._fixed(y_hat)))
+    x = _joined(side, self.context(fixed(y_hat, self.context_bits)))
     for layer in self.entropy_parameters:
       x = layer(x)
     return x
@@ -95,7 +89,7 @@ class WindowContext(CausalNetwork):
 
   def at_sites(self, context, side, memory, weights):
     """Returns the same of single sites, see `CausalNetwork`; they leave nothing."""
-    x = _joined(side, self.context.at_sites(self._fixed(context), weights[0]))
+    x = _joined(side, self.context.at_sites(fixed(context, self.context_bits), weights[0]))
     for layer, more in zip(self.entropy_parameters, weights[1:]):
       x = layer.at_sites(x, more)
     return x, memory
@@ -116,12 +110,6 @@ class WindowContext(CausalNetwork):
   def rescale_input(self, factor):
     """Makes of the context of y_hat that of `factor` times y_hat."""
     self.context.kernel.assign(self.context.kernel / factor)
-
-  def _fixed(self, y_hat):
-    y_hat *= 2.0**self.context_bits
-    if rounds(self.exact):
-      y_hat = quantize.round_straight_through(y_hat)
-    return quantize.clip_towards(y_hat, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
 
 
 def _joined(side, context):
