@@ -78,12 +78,12 @@ def the_estimated_bits_are_those_coded(model):
   """
   busy = []
 
-  def of_drawn(leaf, method, y, params=None, *noise):
+  def of_drawn(leaf, method, y, params=None, *noise, **more):
     if busy:  # One of the two calls the other.
-      return method(y, params, *noise)
+      return method(y, params, *noise, **more)
     busy.append(leaf)
     try:
-      return method(_drawn(leaf, y, params), params, *noise)
+      return method(_drawn(leaf, y, params), params, *noise, **more)
     finally:
       busy.pop()
 
