@@ -12,6 +12,7 @@ from tfc_models.entropy_models import (
     integer_bits,
     params_from_integers,
 )
+from tfc_models.errors import UsageError
 from tfc_models.layers import ExactAttention, NonLocalAttention
 from tfc_models.layers.non_local import NonLocal
 from tfc_models.transforms.context_3d import JointContext3D
@@ -105,3 +106,17 @@ def test_masks_of_images_are_shares():
   plain = registry.create("nlaic", num_filters=8, latent_depth=8, side_depth=4,
                           attention=False).build_variables()
   assert plain.latents == ("z", "y")
+  with pytest.raises(UsageError, match="no attention"):
+    plain.mask(make_image(70, 40))
+
+
+def test_the_prior_takes_the_transforms_of_others():
+  model = registry.create(**{"name": "nlaic", **configs.get("nlaic:tiny-gdn").model.arguments})
+  others = registry.create("mbt2018-mean", num_filters=8, latent_depth=8)
+  for each in (model, others):
+    each.build_variables()
+  for part in ("analysis_transform", "synthesis_transform"):
+    assert [v.shape for v in getattr(model, part).variables] == [
+        v.shape for v in getattr(others, part).variables]
+  with pytest.raises(UsageError, match="no attention"):
+    model.mask(make_image(70, 40))

@@ -17,6 +17,7 @@ from tfc_models.entropy_models import (
     integer_bits,
     params_from_integers,
 )
+from tfc_models.errors import UsageError
 from tfc_models.layers import (
     Conv2DTranspose,
     ExactAttention,
@@ -54,6 +55,8 @@ class NonLocalAttentionCodec(TransformModel):
     side_depth: channels of z.
     num_blocks: residual blocks of each stage of the main transforms.
     attention: whether there is any, in main and hyper transforms.
+    transforms: "residual", the paper's, or "gdn", those of `mbt2018`, to compare
+      priors at equal transforms.
 
   Source: Liu, Chen, Guo, Shen, Cao, Wang, Ma, "Non-local attention optimized deep image
     compression", arXiv:1904.09757; sizes as the authors released them with Chen et al.,
@@ -68,7 +71,7 @@ class NonLocalAttentionCodec(TransformModel):
   downsampling_factor = 64  # 16 down to y, 4 more down to z.
 
   def __init__(self, *, num_filters=192, latent_depth=192, side_depth=128,
-               num_blocks=3, attention=True):
+               num_blocks=3, attention=True, transforms="residual"):
     depth, width, half = latent_depth, num_filters, num_filters // 2
 
     def blocks(count, filters=width):
@@ -77,6 +80,25 @@ class NonLocalAttentionCodec(TransformModel):
     def attended(filters, kind=NonLocalAttention):
       return [kind(filters)] if attention else []
 
+    if transforms == "residual":
+      analysis = _Stack([
+          _conv(half, 5), *blocks(2, half),
+          _conv(width, 5, 2), _Group(blocks(num_blocks)),
+          _conv(width, 5, 2), *blocks(num_blocks),
+          _conv(width, 5, 2), *blocks(num_blocks),
+          _conv(depth, 5, 2), *attended(depth)], name="analysis_transform")
+      synthesis = _GraphStack([
+          *attended(depth), _up(width, 5, 2), *blocks(num_blocks),
+          _up(width, 5, 2), *blocks(num_blocks),
+          _up(width, 5, 2), _Group(blocks(num_blocks)),
+          _up(half, 5, 2), *blocks(num_blocks, half),
+          _up(3, 5, 1)], name="synthesis_transform")
+    elif transforms == "gdn":
+      analysis = gdn_conv.analysis_5x5(width, depth)
+      synthesis = gdn_conv.synthesis_5x5(width)
+    else:
+      raise ValueError(
+          f"`transforms` must be 'residual' or 'gdn', got {transforms!r}.")
     hyper_synthesis = tf.keras.Sequential([
         ExactConv2D(width, 3, in_bits=0, input_limit=SYMBOL_LIMIT, activation="clip"),
         *attended(width, ExactAttention),
@@ -89,18 +111,7 @@ class NonLocalAttentionCodec(TransformModel):
     ], name="hyper_synthesis_transform")
     network = JointContext3D(integer_bits(1, means=True))
     super().__init__(
-        _Stack([
-            _conv(half, 5), *blocks(2, half),
-            _conv(width, 5, 2), _Group(blocks(num_blocks)),
-            _conv(width, 5, 2), *blocks(num_blocks),
-            _conv(width, 5, 2), *blocks(num_blocks),
-            _conv(depth, 5, 2), *attended(depth)], name="analysis_transform"),
-        _GraphStack([
-            *attended(depth), _up(width, 5, 2), *blocks(num_blocks),
-            _up(width, 5, 2), *blocks(num_blocks),
-            _up(width, 5, 2), _Group(blocks(num_blocks)),
-            _up(half, 5, 2), *blocks(num_blocks, half),
-            _up(3, 5, 1)], name="synthesis_transform"),
+        analysis, synthesis,
         HyperpriorCodec(
             tf.keras.Sequential([
                 *blocks(2, depth), _conv(width, 5, 2), *blocks(2), _conv(width, 5, 2),
@@ -122,9 +133,12 @@ class NonLocalAttentionCodec(TransformModel):
       float32 (H / 16, W / 16, M) of the padded image, 0 to 1.
 
     Raises:
-      AttributeError: of models without attention.
+      UsageError: of models whose transforms have no attention.
     """
-    *before, attention = self.analysis_transform.steps
+    steps = getattr(self.analysis_transform, "steps", None)
+    if not steps or not isinstance(steps[-1], NonLocalAttention):
+      raise UsageError(f"{self.registered_name}: its transforms have no attention")
+    *before, attention = steps
     x = self.to_batch(image)
     for layer in before:
       x = layer(x)
