@@ -1,6 +1,7 @@
 """A JPEG of given integers is what every decoder takes it for."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import scipy.fft
 from PIL import Image
 
 from tests.conftest import make_image
-from tfc_models.bitstream import jpeg
+from tfc_models.bitstream import huffman, jpeg, trellis
 from tfc_models.errors import UsageError
 
 TABLES = np.stack([np.full((8, 8), 7), 3 + np.arange(64).reshape(8, 8)])
@@ -73,25 +74,71 @@ def test_extreme_and_empty_blocks_are_coded():
   assert np.abs(found - pixels_of(blocks, tables, 48, 56)).max() <= 2
 
 
-def test_huffman_tables_are_those_that_pillow_writes():
+def test_huffman_codes_are_the_shortest():
+  rng = np.random.default_rng(1)
+  counts = np.where(rng.random(256) < 0.4, rng.geometric(0.02, 256), 0)
+  _, lengths = huffman.codes(huffman.best(counts))
+  assert np.all((lengths > 0) == (counts > 0)) and lengths.max() <= 16
+  # Of a code that need not reserve the word of ones, by its definition.
+  heap = sorted(int(count) for count in counts if count)
+  total = 0
+  while len(heap) > 1:
+    pair, heap = heap[0] + heap[1], heap[2:]
+    total, heap = total + pair, sorted([*heap, pair])
+  assert total <= np.sum(counts * lengths) <= 1.001 * total
+
+
+@pytest.mark.parametrize("counts", [
+    {}, {7: 1}, {0: 3, 9: 3}, {n: 1 << n for n in range(40)}, {n: 1 for n in range(256)}])
+def test_huffman_codes_are_valid(counts):
+  table = huffman.best([counts.get(symbol, 0) for symbol in range(256)])
+  words, lengths = huffman.codes(table)
+  used = np.flatnonzero(lengths)
+  assert set(used) == (set(counts) or {0}) and lengths.max() <= 16
+  texts = sorted(format(words[s], f"0{lengths[s]}b") for s in used)
+  assert all(not b.startswith(a) for a, b in zip(texts, texts[1:]))
+  assert all("0" in text for text in texts)  # Bytes of ones are markers.
+
+
+def test_files_are_not_larger_than_those_of_libjpeg():
+  image = make_image(96, 128, seed=3)
   buffer = io.BytesIO()
-  Image.fromarray(make_image(16, 16)).save(buffer, "JPEG", subsampling=0)
-  ours = jpeg.write(np.zeros((2, 2, 3, 8, 8), int), TABLES, 16, 16)
-  assert _tables(buffer.getvalue()) == _tables(ours)
+  Image.fromarray(image).save(buffer, "JPEG", quality=60, subsampling=0, optimize=True)
+  tables = np.array([Image.open(buffer).quantization[n] for n in (0, 1)])
+  tables = tables.reshape(2, 8, 8)
+  ours = jpeg.write(blocks_of(image, tables), tables, 96, 128)
+  assert len(ours) < 1.005 * len(buffer.getvalue())
 
 
-def _tables(data):
-  """Returns class and number of each Huffman table to its bytes."""
-  found, position = {}, 2
-  while data[position + 1] != 0xDA:
-    marker = data[position + 1]
-    length = int.from_bytes(data[position + 2:position + 4], "big")
-    payload = data[position + 4:position + 2 + length]
-    while marker == 0xC4 and payload:
-      size = 17 + sum(payload[1:17])
-      found[payload[0]], payload = payload[1:size], payload[size:]
-    position += 2 + length
-  return found
+def test_a_path_finds_the_least_of_bits_and_errors():
+  """Of all ways to round the coefficients of a block down or up towards zero."""
+  rng = np.random.default_rng(5)
+  block = np.zeros(64)
+  block[jpeg.ZIGZAG[[1, 2, 5, 20, 41, 63]]] = [2.4, -0.8, 1.2, 0.9, -0.6, 0.7]
+  tables = np.full((1, 8, 8), 10)
+  others = np.rint(rng.laplace(0.0, 0.7, (4, 5, 1, 8, 8)))
+  others[0, 0, 0] = block.reshape(8, 8)
+  worth = 0.03
+
+  def loss(found):
+    counts = jpeg.counted(jpeg.symbols_of(np.rint(others).astype(int), 1))
+    _, lengths = huffman.codes(huffman.best(counts[huffman.AC, 0]))
+    symbols = jpeg.symbols_of(found.reshape(1, 1, 1, 8, 8), 1)
+    is_ac = symbols.kind == huffman.AC
+    costs = np.where(lengths, lengths, 18)[symbols.symbol[is_ac]]
+    errors = 100.0 * np.sum((found.reshape(-1) - block) ** 2)
+    return np.sum(costs + jpeg.size_of(symbols.value[is_ac])) + worth * errors
+
+  sites = np.flatnonzero(block)
+  least = np.inf
+  for choice in itertools.product(*[
+      (np.rint(v), np.sign(v) * max(abs(np.rint(v)) - 1, 0)) for v in block[sites]]):
+    found = np.zeros(64, int)
+    found[sites] = choice
+    least = min(least, loss(found))
+  found = trellis.optimize(others, tables, [worth])[0, 0, 0]
+  assert loss(found) == pytest.approx(least)
+  assert loss(found) < loss(np.rint(block).astype(int)) - 1.0
 
 
 def test_metadata_comes_back():

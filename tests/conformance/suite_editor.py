@@ -9,7 +9,9 @@ from PIL import Image
 from tests.conformance import suite
 from tests.conformance.material import seen
 from tests.conftest import make_image
+from tfc_models import metrics
 from tfc_models.codecs import EditedCodec
+from tfc_models.modeling.settings import Settings
 
 CHECKS = dict(suite.COMMON)
 
@@ -30,7 +32,7 @@ def eager_and_graph_agree(model):
 
 @check
 def any_decoder_shows_what_the_model_does(model):
-  codec = EditedCodec(model, b"abcd")
+  codec = EditedCodec(model, b"abcd", effort=1)
   for height, width, channels in [
       (1, 1, 3), (17, 33, 3), (64, 64, 3), (65, 127, 3), (9, 65, 1)]:
     image = make_image(height, width, channels)
@@ -55,9 +57,39 @@ def grey_images_are_those_of_their_luma(model):
 
 
 @check
+def a_higher_quality_takes_more_bytes_and_errs_less(model):
+  if "quality" not in model.capabilities:
+    return
+  codec = EditedCodec(model, b"abcd")
+  image = make_image(64, 96)
+  sizes, errors = [], []
+  for quality in (1, 25, 50, 75, 100):
+    data = codec.encode(image, Settings(quality=quality))
+    sizes.append(len(data))
+    errors.append(metrics.psnr(image, codec.decode(data)))
+  assert sizes == sorted(set(sizes))
+  assert errors == sorted(set(errors))
+
+
+@check
+def more_effort_is_worth_it(model):
+  """Bits and errors together, at the weight of a quality, where the model has one."""
+  if not hasattr(model, "lmbda_at"):
+    return
+  image = make_image(64, 96)
+  losses = []
+  for effort in (1, 5, 9):
+    codec = EditedCodec(model, b"abcd", effort=effort)
+    data = codec.encode(image)
+    errors = np.square(np.float64(image) - codec.decode(data))
+    losses.append(8 * len(data) + model.lmbda_at() * np.sum(errors) / 3)
+  assert losses[1] < losses[0] and losses[2] < 1.002 * losses[1]
+
+
+@check
 def the_estimate_is_near_the_bits_of_the_file(model):
   """As near as a differentiable guess of what Huffman codes take can be."""
-  codec = EditedCodec(model, b"abcd")
+  codec = EditedCodec(model, b"abcd", effort=1)
   flat = len(codec.encode(np.full((64, 64, 3), 128, np.uint8)))
   estimates, coded = [], []
   for seed in (0, 1, 2):

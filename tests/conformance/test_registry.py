@@ -11,7 +11,7 @@ from tfc_models.evaluation import published
 from tfc_models.modeling.training_step import DISTORTIONS
 
 assert models, "importing the package registers the models"
-NAMES = registry.names("image")
+NAMES = registry.names()
 
 # Checks that trace, take many steps, or ask what code says that models share: once for
 # each kind of model that weights are shipped of, unless all run.
@@ -31,7 +31,8 @@ LOADING = {"saved_and_loaded_weights_write_the_same_bytes",
 def marks(name, check):
   """Returns the marks of a check: those of a model share a process, and the model."""
   is_shipped = name in kinds.shipped()
-  slow = check in LONG and not (is_shipped and name in kinds.leading()) or (
+  stands = name in kinds.leading() or registry.get(name).kind != "image"
+  slow = check in LONG and not (is_shipped and stands) or (
       check in LOADING and not is_shipped) or (
       # Sixteen seconds each; test_recurrent.py lets smaller ones learn and code.
       ("graph_each" in check or "thirty_steps" in check) and "progressive" in registry.get(name).capabilities)
@@ -40,7 +41,7 @@ def marks(name, check):
 
 @pytest.mark.parametrize("name, check", [
     pytest.param(name, check, id=f"{name}-{check}", marks=marks(name, check))
-    for name in NAMES for check in checks.CHECKS])
+    for name in NAMES for check in checks.BY_KIND[registry.get(name).kind]])
 def test_conformance(name, check, tmp_path):
   checks.run(check, suite.tiny(name), tmp_path)
 
@@ -49,7 +50,7 @@ def test_those_that_stand_for_all_have_all_kinds_of_latent_codecs():
   assert set(kinds.leading()) < set(NAMES)
   found, expected = (
       {type(codec) for name in names for codec in suite.bare(name).latent_codecs()}
-      for names in (kinds.leading(), NAMES))
+      for names in (kinds.leading(), registry.names("image")))
   assert found == expected
 
 

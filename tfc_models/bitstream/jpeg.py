@@ -2,39 +2,21 @@
 
 Libraries take pixels and quantise themselves; an editor has chosen the integers.
 
-Source: ITU-T T.81 (baseline, Annex F; tables of Annex K.3), T.871 (JFIF).
+Source: ITU-T T.81 (baseline, Annex F), T.871 (JFIF).
 """
 
 import struct
+from typing import NamedTuple
 
 import numpy as np
 
+from tfc_models.bitstream import huffman
+from tfc_models.bitstream.huffman import AC, DC
 from tfc_models.errors import UsageError
 
 BLOCK = 8
 
-# Of these numbers, the first 16 say how many codes of 1 to 16 bits there are, and
-# the rest which symbols they stand for, in order of the codes. Tables K.3 to K.6.
-_HUFFMAN = {name: bytes.fromhex(text) for name, text in {
-    (0, 0): "00010501010101010100000000000000000102030405060708090a0b",
-    (0, 1): "00030101010101010101010000000000000102030405060708090a0b",
-    (1, 0):
-        "0002010303020403050504040000017d01020300041105122131410613516107227114"
-        "328191a1082342b1c11552d1f02433627282090a161718191a25262728292a34353637"
-        "38393a434445464748494a535455565758595a636465666768696a737475767778797a"
-        "838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9ba"
-        "c2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7"
-        "f8f9fa",
-    (1, 1):
-        "00020102040403040705040400010277000102031104052131061241510761711322"
-        "328108144291a1b1c109233352f0156272d10a162434e125f11718191a262728292a35"
-        "363738393a434445464748494a535455565758595a636465666768696a737475767778"
-        "797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7"
-        "b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7e8e9eaf2f3f4f5f6"
-        "f7f8f9fa",
-}.items()}
-_DC, _AC = 0, 1
-_END_OF_BLOCK, _SIXTEEN_ZEROS = 0x00, 0xF0
+END_OF_BLOCK, SIXTEEN_ZEROS = 0x00, 0xF0
 
 # Sites of a block, row * 8 + column, in the order of the stream (T.81, figure 5).
 ZIGZAG = np.array(sorted(
@@ -42,7 +24,7 @@ ZIGZAG = np.array(sorted(
     key=lambda n: (n // 8 + n % 8, n // 8 if (n // 8 + n % 8) % 2 else n % 8)))
 
 _MAX_SIDE = 2**16 - 1
-_MAX_DC_DIFFERENCE, _MAX_AC = 2**11 - 1, 2**10 - 1
+_MAX_DC_DIFFERENCE, MAX_AC = 2**11 - 1, 2**10 - 1
 _SEGMENT_SIZE = 2**16 - 3
 
 
@@ -87,12 +69,15 @@ def write(coefficients, tables, height, width, metadata=None):
     frame += bytes([component + 1, 0x11, number])
     scan += bytes([component + 1, number << 4 | number])
   parts.append(_segment(0xC0, frame))
-  for number in sorted(set(used)):
-    for kind in (_DC, _AC):
-      parts.append(_segment(
-          0xC4, bytes([kind << 4 | number]) + _HUFFMAN[kind, number]))
-  parts += [_segment(0xDA, scan + b"\x00\x3f\x00"),
-            _scan(coefficients, used), b"\xff\xd9"]
+  symbols = _symbols(coefficients, used)
+  codes = {}
+  for name, counts in counted(symbols).items():
+    kind, number = name
+    table = huffman.best(counts)
+    parts.append(_segment(0xC4, bytes([kind << 4 | number]) + table))
+    codes[name] = huffman.codes(table)
+  parts += [_segment(0xDA, scan + b"\x00\x3f\x00"), _scan(symbols, codes),
+            b"\xff\xd9"]
   return b"".join(parts)
 
 
@@ -121,20 +106,54 @@ def _describe(metadata):
       for n, piece in enumerate(pieces, 1)]
 
 
-def _scan(coefficients, used):
-  """Returns the entropy-coded bytes; all blocks at a time, in NumPy."""
+class Symbols(NamedTuple):
+  """All that a scan writes, in its order.
+
+  Attributes:
+    kind: of each symbol, `DC` or `AC`.
+    table: number of its tables.
+    symbol: what its Huffman code stands for.
+    value: the number whose bits follow.
+  """
+
+  kind: np.ndarray
+  table: np.ndarray
+  symbol: np.ndarray
+  value: np.ndarray
+
+
+def symbols_of(coefficients, number_of_tables=2):
+  """Returns the `Symbols` of coefficients, as of `write`.
+
+  Raises:
+    UsageError: if they exceed what baseline JPEG can say.
+  """
+  depth = coefficients.shape[2]
+  return _symbols(coefficients, [min(c, number_of_tables - 1) for c in range(depth)])
+
+
+def counted(symbols):
+  """Returns a dict from (kind, table) to how often each of 256 symbols is written."""
+  return {
+      (kind, number): np.bincount(
+          symbols.symbol[(symbols.kind == kind) & (symbols.table == number)],
+          minlength=256)
+      for number in np.unique(symbols.table) for kind in (DC, AC)}
+
+
+def _symbols(coefficients, used):
+  """Returns `Symbols`, given the tables of components; all blocks at a time."""
   depth = coefficients.shape[2]
   blocks = coefficients.reshape(-1, depth, BLOCK * BLOCK)[..., ZIGZAG]
   blocks = blocks.astype(np.int64)
   dc = np.diff(blocks[:, :, 0], axis=0, prepend=0)
-  if np.abs(dc).max() > _MAX_DC_DIFFERENCE or np.abs(blocks[..., 1:]).max() > _MAX_AC:
+  if np.abs(dc).max() > _MAX_DC_DIFFERENCE or np.abs(blocks[..., 1:]).max() > MAX_AC:
     raise UsageError(
         "coefficients beyond what baseline JPEG can say (+-1023, differences of "
         "the first of +-2047); larger steps in the tables make them smaller")
   blocks = blocks.reshape(-1, BLOCK * BLOCK)  # In the order of the stream.
   tables = np.tile(used, len(dc))
-  # All that is written: the block, a place within it, the class of its table, the
-  # symbol, and the value whose bits follow.
+  # Of each: a block, a place within it, the kind, the symbol, the value.
   number, site = np.nonzero(blocks[:, 1:])
   site += 1
   first = np.diff(number, prepend=-1) != 0
@@ -142,45 +161,37 @@ def _scan(coefficients, used):
   value = blocks[number, site]
   every = np.arange(len(blocks))
   parts = [
-      (every, 0 * every, _DC, _size(dc.reshape(-1)), dc.reshape(-1)),
-      (number, 4 * site + 3, _AC, (run % 16) << 4 | _size(value), value)]
+      (every, 0 * every, DC, size_of(dc.reshape(-1)), dc.reshape(-1)),
+      (number, 4 * site + 3, AC, (run % 16) << 4 | size_of(value), value)]
   for n in range(3):  # Runs have at most 62 zeros.
     more = run // 16 > n
-    parts.append((number[more], 4 * site[more] + n, _AC,
-                  np.full(more.sum(), _SIXTEEN_ZEROS), np.zeros(more.sum(), int)))
+    parts.append((number[more], 4 * site[more] + n, AC,
+                  np.full(more.sum(), SIXTEEN_ZEROS), np.zeros(more.sum(), int)))
   ends = every[blocks[:, -1] == 0]
-  parts.append((ends, np.full(len(ends), 4 * BLOCK * BLOCK), _AC,
-                np.full(len(ends), _END_OF_BLOCK), 0 * ends))
-  words, lengths, order = [], [], []
-  for block, place, kind, symbol, value in parts:
-    code, length = _codes(kind)[:, tables[block], symbol]
-    size = _size(value)
-    # Negative values less 1, of which the low bits are written.
-    bits = (value - (value < 0)) & ((1 << size) - 1)
-    words.append(code << size | bits)
-    lengths.append(length + size)
-    order.append(block * (4 * BLOCK * BLOCK + 1) + place)
-  order = np.argsort(np.concatenate(order))
-  return _pack(np.concatenate(words)[order], np.concatenate(lengths)[order])
+  parts.append((ends, np.full(len(ends), 4 * BLOCK * BLOCK), AC,
+                np.full(len(ends), END_OF_BLOCK), 0 * ends))
+  order = np.argsort(np.concatenate([
+      block * (4 * BLOCK * BLOCK + 1) + place for block, place, *_ in parts]))
+  return Symbols(*(np.concatenate(each)[order] for each in zip(*(
+      (np.full(len(block), kind), tables[block], symbol, value)
+      for block, place, kind, symbol, value in parts))))
 
 
-def _size(value):
+def _scan(symbols, codes):
+  """Returns the entropy-coded bytes of `Symbols`, given their codes by kind and table."""
+  code, length = np.zeros((2, len(symbols.kind)), np.int64)
+  for (kind, number), (words, lengths) in codes.items():
+    here = (symbols.kind == kind) & (symbols.table == number)
+    code[here], length[here] = words[symbols.symbol[here]], lengths[symbols.symbol[here]]
+  size = size_of(symbols.value)
+  # Negative values less 1, of which the low bits are written.
+  bits = (symbols.value - (symbols.value < 0)) & ((1 << size) - 1)
+  return _pack(code << size | bits, length + size)
+
+
+def size_of(value):
   """Returns the number of bits of the absolute value of integers."""
   return np.frexp(np.abs(value).astype(np.float64))[1].astype(np.int64)
-
-
-def _codes(kind):
-  """Returns codes and their lengths, (2, 2 tables, 256 symbols)."""
-  found = np.zeros((2, 2, 256), np.int64)
-  for number in (0, 1):
-    table = _HUFFMAN[kind, number]
-    code, symbols = 0, iter(table[16:])
-    for length, count in enumerate(table[:16], 1):
-      for _ in range(count):
-        found[:, number, next(symbols)] = code, length
-        code += 1
-      code <<= 1
-  return found
 
 
 def _pack(words, lengths):

@@ -12,6 +12,7 @@ from tfc_models.models import lee2019 as lee2019
 from tfc_models.models import mbt2018 as mbt2018
 from tfc_models.models import mentzer2018 as mentzer2018
 from tfc_models.models import nlaic as nlaic
+from tfc_models.models import strumpler2020 as strumpler2020
 from tfc_models.models import tfcm_base as tfcm_base
 from tfc_models.models import tfcm_flex as tfcm_flex
 from tfc_models.models import toderici2016 as toderici2016

@@ -52,6 +52,7 @@ from tfc_models.models.families.transform_model import (
     TransformModel,
     high_rate_step,
 )
+from tfc_models.ops import chebyshev
 from tfc_models.ops.graph import Graph
 from tfc_models.transforms import lapped
 from tfc_models.transforms.lapped import BLOCK, DEPTH
@@ -108,8 +109,9 @@ class TfcmFlex(TransformModel):
                distortion_weight=20.0):
     cases = _polynomials(np.log([lmbda_of(quality) for quality in _CASES]))
     gain = Modulation(DEPTH, _ROWS, use_bias=False, name="gain")
-    gain.log_scale.assign(np.outer(_line(0.5, -0.5 * math.log(lmbda_of(QUALITY))),
-                                   np.ones(DEPTH)))
+    gain.log_scale.assign(np.outer(
+        chebyshev.line(0.5, -0.5 * math.log(lmbda_of(QUALITY)), _RANGE, _ROWS),
+        np.ones(DEPTH)))
     y_codec = GaussianCodec(
         name="y", reconstruction="round", distortion_weight=distortion_weight,
         fit_symbols=True)
@@ -229,23 +231,8 @@ _RANGE = tuple(math.log(lmbda_of(quality)) for quality in (_CASES[0], _CASES[-1]
 
 
 def _polynomials(logarithm):
-  """Returns Chebyshev polynomials, (N, _ROWS), in logarithms of lmbda, (N,)."""
-  low, high = _RANGE
-  x = (2.0 * logarithm - low - high) / (high - low)
-  found = [x**0, x]
-  while len(found) < _ROWS:
-    found.append(2.0 * x * found[-1] - found[-2])
-  if isinstance(x, np.ndarray):
-    return np.stack(found, axis=1).astype(np.float32)
-  return tf.stack(found, axis=1)
-
-
-def _line(slope, intercept):
-  """Returns the weights of polynomials that add up to a line in the logarithm."""
-  low, high = _RANGE
-  found = np.zeros(_ROWS)
-  found[:2] = slope * (low + high) / 2.0 + intercept, slope * (high - low) / 2.0
-  return found
+  """Returns polynomials, (N, _ROWS), in logarithms of lmbda, (N,)."""
+  return chebyshev.polynomials(logarithm, _RANGE, _ROWS)
 
 
 class _HyperAnalysis(tf.keras.layers.Layer):
