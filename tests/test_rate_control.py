@@ -10,7 +10,7 @@ from tests.conformance import suite, toys
 from tests.conformance.toys import gains
 from tests.conftest import make_image
 from tests.test_cli import fails
-from tfc_models import codecs, metrics
+from tfc_models import codecs, configs, metrics
 from tfc_models.cli.compress import _bytes
 from tfc_models.codecs import FileOptions, rate_control
 from tfc_models.errors import UsageError
@@ -133,3 +133,13 @@ def test_a_quality_and_a_target_exclude_each_other(codec, tmp_path):
   weights.save(codec.model, path)
   fails(1, "--quality and a target exclude each other", "compress", picture, "--model",
         path, "--quality", 50, "--target_size", "2KiB", "-o", tmp_path / "x.tfcm")
+
+
+def test_plain_jpeg_files_meet_targets_too():
+  codec = codecs.EditedCodec(
+      suite.ready(configs.get("strumpler2020:tiny").model), b"abcd")
+  budget = len(codec.encode(IMAGE, Settings(quality=40))) + 20
+  file = codec.encode_file(IMAGE, options=FileOptions(target_bytes=budget))
+  assert 0.9 * budget < len(file.data) <= budget
+  file = codec.encode_file(IMAGE, options=FileOptions(target_psnr=33.0))
+  assert 33.0 <= metrics.psnr(IMAGE, codec.decode(file.data)) < 33.6

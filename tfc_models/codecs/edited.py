@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tfc_models.bitstream import Header
+from tfc_models.codecs import rate_control
 from tfc_models.codecs.base import Codec, check_image
 from tfc_models.codecs.file_options import File, FileOptions
 from tfc_models.codecs.model_codec import ModelCodec
@@ -26,6 +27,9 @@ class EditedCodec(ModelCodec, Codec):
     """As of `LearnedCodec`; nothing of the header is in the file, chunks are none."""
     image = check_image(image)
     options = options or FileOptions()
+    if options.has_target:
+      self.checked_settings(settings or Settings(), options)
+      return rate_control.encode(self, image, settings or Settings(), options)
     settings, noted = self.checked_settings(settings or Settings(), options)
     header = Header(
         self.model.registered_name, self.fingerprint, *image.shape,

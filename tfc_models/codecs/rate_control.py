@@ -49,7 +49,7 @@ def encode(codec, image, settings, options):
   distortion.
 
   Args:
-    codec: `LearnedCodec` of a model of variable rate.
+    codec: `LearnedCodec` or `EditedCodec` of a model of variable rate.
     image: uint8 array (H, W, C).
     settings: `Settings`; any quality in it is not looked at.
     options: `FileOptions` with one target.
@@ -111,7 +111,7 @@ def _fill(measured, target, size, tries):
 def _targets(codec, image, options):
   """Returns the list of `Target` of options."""
   def decoded(file):
-    return codec.model.decompress(file.chunks, file.header)
+    return codec.decode(file.data)
 
   found = []
   if options.target_bytes is not None:
