@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfc_models import pretrained, zoo
-from tfc_models.codecs import LearnedCodec, PillowCodec, StreamDecoder, load
+from tfc_models.codecs import PillowCodec, StreamDecoder, load, open_weights
 from tfc_models.errors import UsageError
 from tfc_models.pretrained.loader import weight_path
 from tfc_models.weight_info import read_info
@@ -45,9 +45,10 @@ def test_weights_are_those_of_the_manifest(entry):
 def test_golden_streams_decode(entry):
   folder = GOLDEN / label(entry)
   if os.environ.get("UPDATE_GOLDEN"):
-    zoo.write_golden(
-        folder, LearnedCodec.from_file(weight_path(entry), entry["quality"]))
-  decoded = StreamDecoder().decode((folder / "stream.tfcm").read_bytes())
+    zoo.write_golden(folder, open_weights(weight_path(entry), entry["quality"]))
+  (stream,) = folder.glob("stream.*")
+  decoder = PillowCodec("JPEG") if stream.suffix == ".jpg" else StreamDecoder()
+  decoded = decoder.decode(stream.read_bytes())
   expected = PillowCodec("PNG").decode((folder / "pixels.png").read_bytes())
   difference = decoded.astype(float) - expected
   assert np.abs(difference).max() <= PEAK

@@ -19,7 +19,7 @@ import re
 import time
 
 from tfc_models import configs, training
-from tfc_models.codecs import LearnedCodec, PillowCodec
+from tfc_models.codecs import PillowCodec, open_weights
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.datasets.files import find_images
 from tfc_models.errors import UsageError
@@ -135,7 +135,7 @@ def release(entries, work_dir, images, root):
   for entry in entries:
     train_dir = os.path.join(work_dir, entry.file)
     trained = loader.training_weights(train_dir)
-    codec = LearnedCodec.from_file(trained, entry.quality)
+    codec = open_weights(trained, entry.quality)
     measured = _describe(entry, train_dir, trained, codec, paths)
     # All that is written is written now: measuring takes long, and may fail.
     write_atomically(
@@ -179,7 +179,7 @@ def write_golden(folder, codec):
   from skimage import data
   stream = codec.encode(data.astronaut()[60:220, 150:310])
   for name, content in [
-      ("stream.tfcm", stream),
+      (f"stream{codec.extension}", stream),
       ("pixels.png", PillowCodec("PNG").encode(codec.decode(stream)))]:
     write_atomically(os.path.join(folder, name), content, overwrite=True)
 

@@ -21,11 +21,17 @@ class Structured:
   """
 
   def __init__(self, names=()):
-    from tfc_models.codecs import FileOptions, LearnedCodec, StreamDecoder
+    from tfc_models.codecs import (
+      FileOptions,
+      LearnedCodec,
+      StreamDecoder,
+      kind_of,
+    )
     from tfc_models.modeling.settings import Settings
     self.decoder = StreamDecoder(max_pixels=2**15)
     entries = [entry for entry in pretrained.manifest()
-               if not names or entry["name"] in names]
+               if kind_of(pretrained.weight_path(entry)) == "image" and (
+                   not names or entry["name"] in names)]
     self.fingerprints = [bytes.fromhex(e["fingerprint"]) for e in entries]
     self.streams = []  # One list for each weights.
     for entry in entries:

@@ -81,6 +81,15 @@ def write(coefficients, tables, height, width, metadata=None):
   return b"".join(parts)
 
 
+def overhead(data):
+  """Returns the bytes of a file of `write` beside its entropy-coded data."""
+  start = 2
+  while data[start + 1] != 0xDA:
+    start += 2 + int.from_bytes(data[start + 2:start + 4], "big")
+  # The end of the image follows the data.
+  return start + 2 + int.from_bytes(data[start + 2:start + 4], "big") + 2
+
+
 def _segment(marker, payload):
   return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 

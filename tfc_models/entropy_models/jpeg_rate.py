@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.entropy_models.base import STILL
+from tfc_models.ops import jpeg
 
 # No symbol is thought to be less likely.
 _FLOOR = 1e-6
 _SITES = 64
-_TABLES = (0, 1, 1)  # Of Y, Cb, Cr.
 # What a file takes of the estimate, and bits of each block of a component beside it: by
 # least squares over 24 photographs at five qualities, with trained weights; four files in
 # five are then within 6 % of it.
@@ -43,8 +43,8 @@ class JpegRate(tf.Module):
     """
     c, activity = _coded(coefficients)
     scale = tf.exp(tf.clip_by_value(
-        tf.gather(self.log_scale, _TABLES)
-        + tf.gather(self.growth, _TABLES) * activity, math.log(0.03), math.log(300.0)))
+        tf.gather(self.log_scale, jpeg.TABLES)
+        + tf.gather(self.growth, jpeg.TABLES) * activity, math.log(0.03), math.log(300.0)))
     c += noise.uniform(c, "jpeg")
     # By the symmetry of the distribution, where the difference is accurate.
     c = -tf.abs(c)

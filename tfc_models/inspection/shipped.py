@@ -10,12 +10,13 @@ is where the tables of docs/WEIGHTS.md and manifest.json come from.
 import dataclasses
 import json
 import sys
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from tfc_models import bitstream, pretrained
-from tfc_models.codecs import LearnedCodec, classical
+from tfc_models.bitstream import jpeg
+from tfc_models.codecs import classical, open_weights
 from tfc_models.datasets.files import find_images, read_image
 from tfc_models.evaluation.record import (
   at_equal_bytes,
@@ -26,6 +27,9 @@ from tfc_models.inspection.progressive import measured
 from tfc_models.modeling.settings import Settings
 from tfc_models.pretrained.loader import weight_path
 
+# By so many grey levels decoders of JPEG differ from floats: they round the colours, and
+# their cosines are integers.
+JPEG_ROUNDING = 2.5
 # Where the curve of weights for all rates is looked at.
 QUALITIES = (1, 10, 25, 50, 75, 90, 100)
 
@@ -41,7 +45,8 @@ class Summary:
     excess: coded bits of all images over their estimate, less 1.
     overhead: bytes of a file beside the coded strings and the model's name,
       the most over images.
-    exact: of how many images all latents and pixels were those of the model.
+    exact: of how many images all latents and pixels were those of the model; of
+      editors, all pixels but for the rounding of JPEG decoders.
     images: their number.
     curve: of progressive models, a dict of lists, one value for each number of
       iterations: bpp, psnr, ssim, ms_ssim, means over images. Of others with the
@@ -62,10 +67,28 @@ class Summary:
   curve: Optional[dict]
 
 
+class _Check(NamedTuple):
+  """What one image says beside its record.
+
+  Attributes:
+    estimate, coded: bits.
+    overhead: bytes.
+    exact: whether what was decoded is what the model said.
+    curve: of progressive models, a list of (bpp, psnr, ssim, ms_ssim).
+  """
+
+  estimate: float
+  coded: int
+  overhead: int
+  exact: bool
+  curve: Optional[list] = None
+
+
 def summarize(codec, paths):
-  """Returns the `Summary` of a `LearnedCodec` over image files."""
-  rows, curves, estimate, coded, overheads, exact = [], [], 0.0, 0, [], 0
+  """Returns the `Summary` of a `LearnedCodec` or `EditedCodec` over image files."""
+  rows, curves, checks = [], [], []
   model = codec.model
+  check = _check_edited if model.kind == "editor" else _check_coded
   for path in paths:
     image = read_image(path)
     record = measure(codec, image)
@@ -74,24 +97,9 @@ def summarize(codec, paths):
         record.bpp, record.psnr, record.ms_ssim, record.encode_seconds,
         record.decode_seconds,
         interpolate_psnr(below, above, record.num_bytes), above.ms_ssim))
-    stream = bitstream.read(record.data)
-    header, chunks = stream.header, stream.chunks
-    output = model(model.to_batch(image), settings=Settings(
-        quality=header.settings.get("quality"), effort=codec.effort))
-    expected = model.to_image(output.x_hat, image.shape)
-    estimate += sum(float(bits[0]) for bits in output.bits.values())
-    coded += 8 * bitstream.coded_bytes(chunks)
-    overheads.append(bitstream.overhead(record.data, stream))
-    # x_hat in floats is equal only if every symbol is.
-    x_hat = model.decode(chunks, header)
-    exact += bool(
-        np.array_equal(record.decoded, expected)
-        and np.array_equal(x_hat, output.x_hat))
-    if "progressive" in model.capabilities:
-      stages = [model.to_image(x, image.shape) for x in output.stages]
-      curves.append([
-          (8 * num_bytes / (image.shape[0] * image.shape[1]), *found)
-          for num_bytes, *found in measured(image, stages, header, chunks)])
+    checks.append(check(codec, image, record))
+    if checks[-1].curve:
+      curves.append(checks[-1].curve)
     elif "quality" in model.capabilities:
       records = [measure(codec, image, Settings(quality=quality))
                  for quality in QUALITIES]
@@ -100,8 +108,47 @@ def summarize(codec, paths):
           for each in records])
   means = [float(mean) for mean in np.mean(rows, axis=0)]
   return Summary(
-      *means, coded / estimate - 1.0, max(overheads), exact, len(paths),
+      *means, sum(c.coded for c in checks) / sum(c.estimate for c in checks) - 1.0,
+      max(c.overhead for c in checks), sum(c.exact for c in checks), len(paths),
       _mean_curve(curves, model) if curves else None)
+
+
+def _check_coded(codec, image, record):
+  """Returns the `_Check` of a record of a `LearnedCodec`."""
+  model = codec.model
+  stream = bitstream.read(record.data)
+  header, chunks = stream.header, stream.chunks
+  output = model(model.to_batch(image), settings=Settings(
+      quality=header.settings.get("quality"), effort=codec.effort))
+  # x_hat in floats is equal only if every symbol is.
+  exact = np.array_equal(
+      record.decoded, model.to_image(output.x_hat, image.shape)) and np.array_equal(
+          model.decode(chunks, header), output.x_hat)
+  curve = None
+  if "progressive" in model.capabilities:
+    stages = [model.to_image(x, image.shape) for x in output.stages]
+    curve = [
+        (8 * num_bytes / (image.shape[0] * image.shape[1]), *found)
+        for num_bytes, *found in measured(image, stages, header, chunks)]
+  return _Check(
+      sum(float(bits[0]) for bits in output.bits.values()),
+      8 * bitstream.coded_bytes(chunks), bitstream.overhead(record.data, stream),
+      exact, curve)
+
+
+def _check_edited(codec, image, record):
+  """Returns the `_Check` of a record of an `EditedCodec`.
+
+  Bits, estimated and coded, are those of the least effort.
+  """
+  settings = Settings(quality=codec.quality, effort=codec.effort)
+  least = dataclasses.replace(settings, effort=1)
+  shown = codec.model.shown(image, settings)
+  data = codec.encode(image, least)
+  overhead = jpeg.overhead(data)
+  return _Check(
+      codec.model.estimate(image, least), 8 * (len(data) - overhead), overhead,
+      np.abs(record.decoded - shown).max() <= JPEG_ROUNDING)
 
 
 def _mean_curve(curves, model):
@@ -118,7 +165,7 @@ def main(arguments):
   for entry in pretrained.manifest():
     if len(arguments) > 1 and entry["name"] not in arguments[1:]:
       continue
-    codec = LearnedCodec.from_file(weight_path(entry), entry["quality"])
+    codec = open_weights(weight_path(entry), entry["quality"])
     codec.warm_up(read_image(paths[0]))
     print(json.dumps({
         "name": entry["name"], "quality": entry["quality"],

@@ -12,6 +12,7 @@ from tfc_models.bitstream import jpeg
 from tfc_models.modeling.model import Model, Trial
 from tfc_models.modeling.settings import Settings
 from tfc_models.ops import image as image_ops
+from tfc_models.ops import jpeg as jpeg_ops
 from tfc_models.ops import padding
 
 
@@ -62,11 +63,7 @@ class EditorModel(Model):
       UsageError: if baseline JPEG cannot hold it.
     """
     height, width, channels = image.shape
-    x = image_ops.to_float(image[None])
-    if channels == 1:
-      x = image_ops.rgb_from_gray(x)
-    edited = self.edit(
-        padding.pad_to_multiple(x, self.downsampling_factor), settings)
+    edited = self.edit(self._padded(image), settings)
     # Only what was padded further than to whole blocks is left out.
     rows, columns = (-(-side // jpeg.BLOCK) for side in (height, width))
     coefficients, tables = (
@@ -75,10 +72,37 @@ class EditorModel(Model):
         coefficients[0, :rows, :columns, :channels], tables, height, width,
         metadata)
 
+  def shown(self, image: np.ndarray, settings: Settings = Settings()) -> np.ndarray:
+    """Returns what a decoder makes of `compress`, before it rounds.
+
+    Args:
+      image: uint8 (H, W, 3).
+      settings: `Settings`.
+
+    Returns:
+      float (H, W, 3), 0 to 255.
+    """
+    height, width, _ = image.shape
+    coefficients, tables = self.edit(self._padded(image), settings)
+    x_hat = jpeg_ops.image_of(
+        coefficients * tf.gather(tables, jpeg_ops.TABLES)[None, None, None])
+    return np.clip(255.0 * x_hat[0, :height, :width].numpy(), 0.0, 255.0)
+
+  def estimate(self, image: np.ndarray, settings: Settings = Settings()) -> float:
+    """Returns the bits that `call` estimates of a uint8 image (H, W, 3)."""
+    output = self(self._padded(image), settings=settings)
+    return sum(float(bits[0]) for bits in output.bits.values())
+
+  def _padded(self, image):
+    """Returns a uint8 image (H, W, 1 or 3) as `edit` takes it."""
+    x = image_ops.to_float(image[None])
+    if image.shape[-1] == 1:
+      x = image_ops.rgb_from_gray(x)
+    return padding.pad_to_multiple(x, self.downsampling_factor)
+
   def trial(self, sample: np.ndarray) -> Trial:
     data = self.compress(sample)
-    output = self(image_ops.to_float(sample[None]))
     decoded = np.asarray(Image.open(io.BytesIO(data)))
     return Trial(
         np.concatenate([sample, decoded], axis=1),
-        sum(float(bits[0]) for bits in output.bits.values()), 8 * len(data))
+        self.estimate(sample), 8 * len(data))

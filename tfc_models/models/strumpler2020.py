@@ -27,7 +27,6 @@ _ROWS = 3
 # What an error in Y, Cb, Cr is worth as a mean over R, G, B.
 _PLANES = np.float32([
     1.0, (0.344136**2 + 1.772**2) / 3.0, (1.402**2 + 0.714136**2) / 3.0])
-_TABLES = (0, 1, 1)  # Of Y, Cb, Cr.
 _LARGEST_STEP = 255.0
 # Attention starts with a share of 0.98.
 _OPEN = 4.0
@@ -77,7 +76,7 @@ class BetterJpeg(EditorModel):
     steps = self._steps(condition)
     if context.noise is None:
       steps = _whole(steps)
-    steps = tf.gather(steps, _TABLES, axis=1)[:, None, None]
+    steps = tf.gather(steps, jpeg.TABLES, axis=1)[:, None, None]
     c = jpeg.coefficients_of(x) / steps
     c *= self.attention(c, condition)
     if context.noise is None:
@@ -91,14 +90,14 @@ class BetterJpeg(EditorModel):
   def prepare(self, images, lmbda):
     """Starts the estimate of the rate with what fits the steps of the start."""
     self.build_variables()
-    steps = tf.gather(_whole(self._steps(self._told(1))), _TABLES, axis=1)
+    steps = tf.gather(_whole(self._steps(self._told(1))), jpeg.TABLES, axis=1)
     x = image_ops.to_float(next(iter(images)))
     self.rate.start(jpeg.coefficients_of(x) / steps[:, None, None])
 
   def edit(self, x, settings):
     condition = self._told(1, settings.quality)
     tables = _whole(self._steps(condition))[0]
-    c = jpeg.coefficients_of(x) / tf.gather(tables, _TABLES)
+    c = jpeg.coefficients_of(x) / tf.gather(tables, jpeg.TABLES)
     passes = _PASSES[settings.effort or 1]
     if not passes:
       return Edited(tf.round(c * self.attention(c, condition)), tables)
@@ -169,4 +168,4 @@ class _Attention(tf.Module):
     share = tf.sigmoid(self.last(self.near(hidden)))
     share = tf.reshape(share, [*tf.unstack(shape[:3]), 2, 64])
     share = tf.concat([tf.ones_like(share[..., :1]), share[..., 1:]], axis=-1)
-    return tf.reshape(tf.gather(share, _TABLES, axis=3), shape)
+    return tf.reshape(tf.gather(share, jpeg.TABLES, axis=3), shape)

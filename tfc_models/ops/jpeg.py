@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 BLOCK = 8
+# Of Y, Cb, Cr: the numbers of their tables of steps.
+TABLES = (0, 1, 1)
 
 # Rows are Y, Cb, Cr of R, G, B.
 _FORWARD = np.float32([
