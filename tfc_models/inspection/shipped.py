@@ -27,9 +27,9 @@ from tfc_models.inspection.progressive import measured
 from tfc_models.modeling.settings import Settings
 from tfc_models.pretrained.loader import weight_path
 
-# By so many grey levels decoders of JPEG differ from floats: they round the colours, and
-# their cosines are integers.
-JPEG_ROUNDING = 2.5
+# By so many grey levels decoders of JPEG differ from ours at most: their cosines are of
+# integers, so that Y and Cb may be off by one, which 1.772 of Cb in blue add to.
+JPEG_ROUNDING = 1.0 + 1.772 + 0.5
 # Where the curve of weights for all rates is looked at.
 QUALITIES = (1, 10, 25, 50, 75, 90, 100)
 

@@ -73,7 +73,7 @@ class EditorModel(Model):
         metadata)
 
   def shown(self, image: np.ndarray, settings: Settings = Settings()) -> np.ndarray:
-    """Returns what a decoder makes of `compress`, before it rounds.
+    """Returns what a decoder makes of `compress`, before it rounds colours.
 
     Args:
       image: uint8 (H, W, 3).
@@ -85,7 +85,8 @@ class EditorModel(Model):
     height, width, _ = image.shape
     coefficients, tables = self.edit(self._padded(image), settings)
     x_hat = jpeg_ops.image_of(
-        coefficients * tf.gather(tables, jpeg_ops.TABLES)[None, None, None])
+        coefficients * tf.gather(tables, jpeg_ops.TABLES)[None, None, None],
+        limited=True)
     return np.clip(255.0 * x_hat[0, :height, :width].numpy(), 0.0, 255.0)
 
   def estimate(self, image: np.ndarray, settings: Settings = Settings()) -> float:

@@ -43,12 +43,20 @@ def coefficients_of(x):
       "brcpyx,vy,hx->brcpvh", planes - shift, _COSINES, _COSINES)
 
 
-def image_of(coefficients):
-  """Returns x of `coefficients_of`, which may leave [0, 1]."""
+def image_of(coefficients, limited=False):
+  """Returns x of `coefficients_of`, which may leave [0, 1].
+
+  Args:
+    coefficients: as of `coefficients_of`.
+    limited: whether planes are whole numbers in 0..255, as decoders have them.
+  """
   _, rows, columns = tf.unstack(tf.shape(coefficients)[:3])
   planes = tf.einsum(
       "brcpvh,vy,hx->brcpyx", coefficients, _COSINES, _COSINES)
-  planes += tf.reshape([128.0, 0.0, 0.0], [3, 1, 1])
+  shift = tf.reshape([128.0, 0.0, 0.0], [3, 1, 1])
+  if limited:
+    planes = tf.clip_by_value(tf.round(planes + 128.0), 0.0, 255.0) - 128.0
+  planes += shift
   blocks = tf.einsum("brcpyx,sp->brycxs", planes, _BACK)
   return tf.reshape(
       blocks, [-1, rows * BLOCK, columns * BLOCK, 3]) / 255.0
