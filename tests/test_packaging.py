@@ -95,7 +95,7 @@ def test_the_table_of_weights_is_the_manifest():
 
 
 @pytest.mark.parametrize(
-    "page, count", [("README.md", 7), ("docs/EVALUATION.md", 16)])
+    "page, count", [("README.md", 7), ("docs/EVALUATION.md", 17)])
 def test_the_comparison_is_the_measured_one(page, count):
   with open(ROOT / "data" / "kodak" / "bd.csv") as file:
     measured = {
