@@ -74,7 +74,7 @@ def test_a_file_is_read_as_written(
       name, fingerprint, height, width, channels,
       settings={k: v for k, v in noted.items() if v is not None})
   assert bitstream.read(bitstream.write(header, chunks, metadata)) == (
-      header, chunks, metadata, True, True)
+      header, chunks, metadata, {}, True, True)
 
 
 def test_overhead_of_an_ordinary_photograph_is_at_most_40_bytes():
@@ -99,7 +99,7 @@ def test_a_file_cut_anywhere_is_truncated():
 def test_whole_chunks_of_a_cut_file_are_read_on_request():
   data = bitstream.write(HEADER, CHUNKS + CHUNKS, {"exif": b"Canon"})
   assert bitstream.read(data[:-1], allow_partial=True) == (
-      HEADER, CHUNKS, {"exif": b"Canon"}, True, False)
+      HEADER, CHUNKS, {"exif": b"Canon"}, {}, True, False)
   with pytest.raises(TruncatedError):
     bitstream.read(data[:len(data) // 2 - 20], allow_partial=True)
 

@@ -1,6 +1,7 @@
 """The `.tfcm` container: bytes to header and chunks, without TensorFlow."""
 
 from tfc_models.bitstream.chunks import (
+    ALPHA,
     FRAME,
     ITERATION,
     ITERATIONS,
@@ -17,6 +18,7 @@ from tfc_models.bitstream.chunks import (
 )
 from tfc_models.bitstream.container import (
     METADATA_NAMES,
+    PLANES,
     Stream,
     overhead,
     read,
@@ -32,6 +34,7 @@ from tfc_models.bitstream.header import (
 from tfc_models.bitstream.thumbnail import THUMBNAIL_SIDE
 
 __all__ = [
+    "ALPHA",
     "FRAME",
     "ITERATION",
     "ITERATIONS",
@@ -42,6 +45,7 @@ __all__ = [
     "METADATA_NAMES",
     "NESTS",
     "PLANE",
+    "PLANES",
     "PREDICTED_ITERATION",
     "THUMBNAIL_SIDE",
     "TILE",

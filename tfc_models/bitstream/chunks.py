@@ -14,6 +14,8 @@ PREDICTED_ITERATION = 3
 TILE = 4
 PLANE = 5
 FRAME = 6
+# Beside the picture, but not to be skipped: it would look other without.
+ALPHA = 7
 ITERATIONS = frozenset([ITERATION, PREDICTED_ITERATION])
 # These hold chunks. Each may hold those of lower types, so no depth is without
 # end.

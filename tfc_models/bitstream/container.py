@@ -15,6 +15,9 @@ from tfc_models.errors import BitstreamError, TruncatedError
 
 # Of what is known beside the picture.
 METADATA_NAMES = ("icc", "exif", "xmp")
+# Planes that go with a picture, by name: the type of their chunk.
+PLANES = {"alpha": kinds.ALPHA}
+_PLANE_NAMES = {type: name for name, type in PLANES.items()}
 
 
 class Stream(NamedTuple):
@@ -24,6 +27,7 @@ class Stream(NamedTuple):
     header: `Header`.
     chunks: list of `Chunk`, the picture.
     metadata: dict of bytes by name, some of `METADATA_NAMES`.
+    planes: dict by name, some of `PLANES`, of tuples of bytes, each of `plane.write`.
     verified: whether checksums cover all of this; not so of a thumbnail that was
       cut, whose one checksum is of all its bytes.
     complete: whether the last chunk is the last that was written.
@@ -32,17 +36,19 @@ class Stream(NamedTuple):
   header: Header
   chunks: list
   metadata: dict
+  planes: dict
   verified: bool = True
   complete: bool = True
 
 
-def write(header, chunks, metadata=None):
+def write(header, chunks, metadata=None, planes=None):
   """Returns the bytes of a file.
 
   Args:
     header: `Header`.
     chunks: non-empty list of `Chunk`, the picture.
     metadata: dict of bytes by name, see `Stream`; not in thumbnails.
+    planes: dict of tuples of bytes by name, likewise.
 
   Raises:
     ValueError: if a field is out of its range.
@@ -50,8 +56,8 @@ def write(header, chunks, metadata=None):
   if not chunks:
     raise ValueError("`chunks` must not be empty.")
   if header.thumbnail:
-    if metadata:
-      raise ValueError("`metadata` does not fit into a thumbnail.")
+    if metadata or planes:
+      raise ValueError("`metadata` and `planes` do not fit into a thumbnail.")
     return thumbnail.write(
         header.fingerprint, header.height, header.width, header.channels,
         b"".join(string for chunk in chunks for string in chunk.strings))
@@ -59,7 +65,7 @@ def write(header, chunks, metadata=None):
   seed = zlib.crc32(head)
   parts = [head, checksum(head)]
   # In front: what is lost with the end of a file is detail.
-  chunks = [*_describe(metadata or {}), *chunks]
+  chunks = [*_describe(metadata or {}), *_beside(planes or {}), *chunks]
   for number, chunk in enumerate(chunks):
     parts.append(write_chunk(chunk, number == len(chunks) - 1, seed))
   return b"".join(parts)
@@ -84,10 +90,10 @@ def read(data, allow_partial=False):
     *fields, payload, verified = thumbnail.read(data, allow_partial)
     return Stream(
         Header("", *fields, thumbnail=True),
-        [Chunk(kinds.ITERATION, 0, (payload,))], {}, verified)
+        [Chunk(kinds.ITERATION, 0, (payload,))], {}, {}, verified)
   header, position = read_header(data)
   seed = zlib.crc32(data[:position - CHECKSUM_SIZE])
-  stream = Stream(header, [], {})
+  stream = Stream(header, [], {}, {})
   final = False
   while not final:
     try:
@@ -100,6 +106,8 @@ def read(data, allow_partial=False):
       stream.chunks.append(chunk)
     elif chunk.type == kinds.METADATA:
       _note(stream.metadata, chunk)
+    elif chunk.type in _PLANE_NAMES:
+      _put(stream.planes, _PLANE_NAMES[chunk.type], chunk.strings)
     elif not chunk.type & kinds.ANCILLARY:
       raise BitstreamError(
           f"chunk type {chunk.type} is unknown; a newer version wrote the file")
@@ -112,7 +120,7 @@ def read(data, allow_partial=False):
 
 
 def overhead(data, stream):
-  """Returns the bytes of a file beside coded strings, metadata and the name.
+  """Returns the bytes of a file beside coded strings, planes, metadata and the name.
 
   Args:
     data: bytes of the file.
@@ -120,7 +128,8 @@ def overhead(data, stream):
   """
   return len(data) - kinds.coded_bytes(stream.chunks) - len(
       stream.header.model) - sum(
-          len(value) for value in stream.metadata.values())
+          len(value) for value in stream.metadata.values()) - sum(
+              len(string) for strings in stream.planes.values() for string in strings)
 
 
 def _describe(metadata):
@@ -138,7 +147,20 @@ def _note(metadata, chunk):
   if len(chunk.strings) != 2:
     raise BitstreamError(f"metadata {chunk.index} is no name and value")
   name, value = chunk.strings[0].decode("latin-1"), chunk.strings[1]
-  if name in metadata:
-    raise BitstreamError(f"the stream holds {name} twice")
   if name in METADATA_NAMES:
-    metadata[name] = value
+    _put(metadata, name, value)
+
+
+def _beside(planes):
+  """Returns the chunks of planes."""
+  for name in planes:
+    if name not in PLANES:
+      raise ValueError(f"`planes` must be of {tuple(PLANES)}, got {name!r}.")
+  return [Chunk(PLANES[name], 0, tuple(planes[name])) for name in sorted(planes)]
+
+
+def _put(values, name, value):
+  """Adds what a file holds once."""
+  if name in values:
+    raise BitstreamError(f"the stream holds {name} twice")
+  values[name] = value

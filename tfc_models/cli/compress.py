@@ -10,7 +10,8 @@ import time
 import tqdm
 
 from tfc_models import bitstream, pretrained
-from tfc_models.cli import clips, files, metadata, remote
+from tfc_models.cli import clips, files, metadata, pictures, remote
+from tfc_models.codecs import planes
 from tfc_models.codecs.loading import DEFAULT_EFFORT, DEFAULT_MODEL, EFFORTS
 from tfc_models.datasets import y4m
 from tfc_models.datasets.files import EXTENSIONS, read_picture
@@ -65,6 +66,7 @@ def add_arguments(parser):
   parser.add_argument(
       "--thumbnail", action="store_true",
       help="of these: a header of 8 bytes, for images up to 256x256")
+  pictures.add_arguments(parser)
   metadata.add_arguments(parser)
   remote.add_arguments(parser)
 
@@ -92,7 +94,7 @@ def run(arguments):
   options = codecs.FileOptions(
       target_bytes=arguments.target_size, target_bpp=arguments.target_bpp,
       target_psnr=arguments.target_psnr, target_ms_ssim=arguments.target_ms_ssim,
-      thumbnail=arguments.thumbnail)
+      thumbnail=arguments.thumbnail, alpha_quality=arguments.alpha_quality)
   capabilities = codec.model.capabilities
   if arguments.quality is not None and options.has_target and (
       "quality" in capabilities and "progressive" not in capabilities):
@@ -117,7 +119,7 @@ def run(arguments):
     seconds = time.perf_counter() - start
     iterations = len(chunks) if "progressive" in codec.model.capabilities else None
     return result, _facts(
-        codec.model.registered_name, header, iterations, result, data, seconds, found)
+        codec.model.registered_name, header, iterations, result, data, seconds)
 
   return files.process(pairs, work, arguments, _describe)
 
@@ -161,37 +163,41 @@ def _at_server(client, arguments):
   def work(name, data, output):
     del output
     start = time.perf_counter()
-    result = client.compress(data, name)
+    picture = read_picture(data, name)
+    image, beside = planes.parted(picture.pixels, arguments.alpha_quality)
+    result = client.compress(image if beside else data, name)
     seconds = time.perf_counter() - start
-    stream, found = bitstream.read(result), None
-    if not arguments.strip:  # No server has seen them.
-      found = metadata.of_picture(read_picture(data, name), name, arguments)
-    if found:
-      result = bitstream.write(stream.header, stream.chunks, found)
+    stream = bitstream.read(result)
+    found = metadata.of_picture(picture, name, arguments)
+    if found or beside:  # No server has seen them.
+      result = bitstream.write(stream.header, stream.chunks, found, beside)
     count = sum(chunk.type in bitstream.ITERATIONS for chunk in stream.chunks)
     return result, _facts(
-        stream.header.model, stream.header, count or None, result, data, seconds, found)
+        stream.header.model, stream.header, count or None, result, data, seconds)
 
   return work
 
 
-def _facts(model, header, iterations, result, data, seconds, found):
+def _facts(model, header, iterations, result, data, seconds):
+  stream = bitstream.read(result)
   return {
       "model": model, "quality": header.settings.get("quality"),
       "iterations": iterations, "height": header.height, "width": header.width,
       "bytes": len(result),
       "bpp": round(8 * len(result) / (header.height * header.width), 4),
-      "metadata": {name: len(value) for name, value in (found or {}).items()},
+      "metadata": {name: len(value) for name, value in stream.metadata.items()},
+      "planes": {name: sum(map(len, strings)) for name, strings in stream.planes.items()},
       "source_bytes": len(data), "seconds": round(seconds, 3)}
 
 
 def _describe(facts):
   quality, iterations = facts["quality"], facts["iterations"]
-  extra = sum(facts.get("metadata", {}).values())
+  extra = {"metadata": sum(facts.get("metadata", {}).values()), **facts.get("planes", {})}
+  extra = ", ".join(f"{size} of {name}" for name, size in extra.items() if size)
   return (
       f"{facts['output']}: {facts['width']}x{facts['height']}, "
       f"{clips.frames(facts)}"
-      f"{facts['bytes']} bytes{f' ({extra} of metadata)' if extra else ''}, "
+      f"{facts['bytes']} bytes{f' ({extra})' if extra else ''}, "
       f"{facts['bpp']:.3f} bpp, {facts['model']}"
       f"{'' if quality is None else f' quality {quality}'}, "
       f"{'' if iterations is None else f'iterations {iterations}, '}"

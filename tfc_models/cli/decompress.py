@@ -1,14 +1,10 @@
 """`tfcm decompress`: `.tfcm` files to images."""
 
-import os
 import time
 
-from PIL import Image
-
 from tfc_models import bitstream
-from tfc_models.cli import clips, files, metadata, remote
+from tfc_models.cli import clips, files, metadata, outputs, remote
 from tfc_models.codecs.checks import MAX_PIXELS
-from tfc_models.errors import UsageError
 
 
 def add_arguments(parser):
@@ -29,6 +25,7 @@ def add_arguments(parser):
       "--max_pixels", type=int, default=MAX_PIXELS, metavar="N",
       help=f"refuse larger images (default {MAX_PIXELS}); every four iterations of a "
       "progressive file count as an image")
+  outputs.add_arguments(parser)
   metadata.add_arguments(parser)
   remote.add_arguments(parser)
 
@@ -38,9 +35,8 @@ def run(arguments):
       arguments, ("model_path", "iterations", "allow_partial"),
       max_pixels=arguments.max_pixels)
   pairs = files.expand(arguments, {".tfcm"}, clips.output_extension)
-  for _, output in pairs:
-    if not clips.is_clip(output):
-      _format(output)
+  outputs.check(arguments, [
+      output for _, output in pairs if not clips.is_clip(output)])
   if client:
     with client:
       return files.process(
@@ -56,7 +52,7 @@ def run(arguments):
     start = time.perf_counter()
     image = codec.decode_stream(stream, arguments.iterations)
     return _result(
-        image, stream, name, data, output, time.perf_counter() - start, arguments.strip)
+        image, stream, name, data, output, time.perf_counter() - start, arguments)
 
   return files.process(pairs, work, arguments, _describe)
 
@@ -67,33 +63,19 @@ def _at_server(client, arguments):
     start = time.perf_counter()
     image = client.decompress(data)
     return _result(image, bitstream.read(data), name, data, output,
-                   time.perf_counter() - start, arguments.strip)
+                   time.perf_counter() - start, arguments)
 
   return work
 
 
-def _result(image, stream, name, data, output, seconds, strip):
+def _result(image, stream, name, data, output, seconds, arguments):
   """Returns the bytes of an image file, and facts."""
   height, width, channels = image.shape
-  result = metadata.file_bytes(
-      image, {} if strip else stream.metadata, _format(output),
-      name if output == files.STREAM else output)
+  result = outputs.file_bytes(
+      image, {} if arguments.strip else stream.metadata, arguments, name, output)
   return result, {
       "height": height, "width": width, "channels": channels, "bytes": len(data),
       "verified": stream.verified, "seconds": round(seconds, 3)}
-
-
-def _format(output):
-  """Returns Pillow's name of the format that an output file asks for."""
-  if output == files.STREAM:
-    return "PNG"
-  extension = os.path.splitext(output)[1].lower()
-  known = Image.registered_extensions()
-  if known.get(extension) not in Image.SAVE:
-    raise UsageError(
-        f"{output}: Pillow writes no {extension or 'nameless'} images; "
-        "try .png")
-  return known[extension]
 
 
 def _describe(facts):

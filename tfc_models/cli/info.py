@@ -34,6 +34,8 @@ def run(arguments):
             for chunk in stream.chunks],
         "metadata": {
             name: len(value) for name, value in stream.metadata.items()},
+        "planes": {
+            name: sum(map(len, strings)) for name, strings in stream.planes.items()},
     }
 
   return streams.each(arguments, facts_of, _describe)
@@ -57,5 +59,5 @@ def _describe(name, facts):
         f"  chunk type {chunk['type']} index {chunk['index']}: "
         f"{strings} bytes")
   lines += [f"  {name}: {size} bytes"
-            for name, size in facts["metadata"].items()]
+            for name, size in (facts["planes"] | facts["metadata"]).items()]
   return "\n".join(lines)

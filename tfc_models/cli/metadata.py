@@ -38,7 +38,7 @@ def file_bytes(image, found, format, name):
   Warns of what it cannot hold; the picture is written all the same.
 
   Args:
-    image: uint8 (H, W, 1 or 3).
+    image: uint8 (H, W, 1 to 4).
     found: dict of bytes by name, of a `bitstream.Stream`: anybody may have made it.
     format: Pillow's name of the format.
     name: of the file, for messages.

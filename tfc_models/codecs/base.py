@@ -28,13 +28,17 @@ class Codec(abc.ABC):
     """Returns the bytes of a file.
 
     Args:
-      image: uint8 array (H, W, 3), (H, W, 1) or (H, W).
+      image: uint8 array (H, W, 3), (H, W, 1) or (H, W); learned codecs of images
+        take transparency too.
       settings: of the codec; None for what it was made with.
     """
 
   @abc.abstractmethod
   def decode(self, data: bytes) -> np.ndarray:
-    """Returns the uint8 array (H, W, 3), or (H, W, 1) for a grey image."""
+    """Returns the uint8 array (H, W, 3), or (H, W, 1) for a grey image.
+
+    Of an image with transparency, (H, W, 4) or (H, W, 2).
+    """
 
   def warm_up(self, image):
     """Makes later calls take their usual time."""
@@ -108,6 +112,10 @@ def check_image(image):
         f"`image` must hold uint8 values in 0..255, got {image.dtype}")
   if image.ndim == 2:
     image = image[..., None]
+  if image.ndim == 3 and image.shape[-1] in (2, 4):
+    raise ImageError(
+        f"an `image` of shape {image.shape} has transparency, which this codec does "
+        "not keep; flatten it onto a background first")
   if image.ndim != 3 or image.shape[-1] not in (1, 3) or 0 in image.shape:
     raise ImageError(
         f"`image` must have shape (H, W), (H, W, 1) or (H, W, 3), "

@@ -24,6 +24,10 @@ class FileOptions:
       progressive models whose iterations have a fixed size.
     metadata: dict of bytes by name, some of `bitstream.METADATA_NAMES`, which the
       file carries; None for none.
+    alpha_quality: 1..100, of transparency: 100 keeps it as it is, less keeps fewer
+      levels, see `planes.quantised`.
+    planes: dict of coded planes by name, some of `bitstream.PLANES`, for the file of
+      an image that has none itself; None for none.
   """
 
   target_bytes: Optional[int] = None
@@ -32,6 +36,8 @@ class FileOptions:
   target_ms_ssim: Optional[float] = None
   thumbnail: bool = False
   metadata: Optional[dict] = None
+  alpha_quality: int = 100
+  planes: Optional[dict] = None
 
   @property
   def has_target(self):
@@ -39,10 +45,14 @@ class FileOptions:
     return any(vars(self)[name] is not None for name in TARGETS)
 
   @property
-  def metadata_note(self):
-    """What an error of a size says of metadata, which count into it; may be empty."""
-    size = sum(map(len, (self.metadata or {}).values()))
-    return f"; {size} bytes of it are metadata" if size else ""
+  def note(self):
+    """What an error of a size says of all that counts beside the picture; or nothing."""
+    sizes = {
+        "metadata": sum(map(len, (self.metadata or {}).values())),
+        **{name: sum(map(len, strings))
+           for name, strings in (self.planes or {}).items()}}
+    found = ", ".join(f"{size} of {name}" for name, size in sizes.items() if size)
+    return f" (with {found})" if found else ""
 
   def in_bytes(self, height, width):
     """Returns the same of an image, without `target_bpp`."""

@@ -1,8 +1,10 @@
 """Learned codecs: a model, its weights, and the container."""
 
+import dataclasses
+
 from tfc_models import bitstream, metrics
-from tfc_models.codecs import rate_control
-from tfc_models.codecs.base import Codec, check_image
+from tfc_models.codecs import planes, rate_control
+from tfc_models.codecs.base import Codec
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.file_options import File, FileOptions
 from tfc_models.codecs.model_codec import ModelCodec
@@ -24,20 +26,23 @@ class LearnedCodec(ModelCodec, Codec):
     """Returns the `File` of an image.
 
     Args:
-      image: uint8 array (H, W, 3), (H, W, 1) or (H, W).
+      image: uint8 array (H, W) or (H, W, 1 to 4), see `planes.parted`: of 2 and 4
+        channels the last is transparency.
       settings: `modeling.settings.Settings`, what the model varies.
       options: `FileOptions`, what the file shall meet.
 
     Raises:
       UsageError: if the model cannot do what they ask for.
     """
-    image = check_image(image)
+    options = options or FileOptions()
+    image, beside = planes.parted(image, options.alpha_quality)
     height, width, channels = image.shape
     try:
       bitstream.check_size(height, width)
     except BitstreamError as error:
       raise ImageError(str(error)) from None
-    options = options or FileOptions()
+    options = dataclasses.replace(
+        options, planes={**(options.planes or {}), **beside})
     if options.has_target and "progressive" not in self.model.capabilities:
       self.checked_settings(settings or Settings(), options)
       return rate_control.encode(self, image, settings or Settings(), options)
@@ -47,17 +52,17 @@ class LearnedCodec(ModelCodec, Codec):
         self.model.registered_name, self.fingerprint, height, width, channels,
         settings=noted, thumbnail=options.thumbnail)
     profile = profile_of(self.model, header)
-    profile.check(options.metadata)
+    profile.check(options)
     with self.coding(UsageError, header):
       if options.has_target:
         chunks = self._chunks_towards(image, settings, options, profile)
       else:
         chunks = self.model.compress(image, settings)
-      return File(profile.pack(chunks, options.metadata), header, chunks)
+      return File(profile.pack(chunks, options), header, chunks)
 
   def decode(self, data, iterations=None, allow_partial=False,
              max_pixels=MAX_PIXELS):
-    """Returns the image of a `.tfcm` file.
+    """Returns the image of a `.tfcm` file, uint8 (H, W, 1 to 4).
 
     Args:
       data: bytes.
@@ -76,8 +81,9 @@ class LearnedCodec(ModelCodec, Codec):
     """Yields the image of a file after each iteration; others yield once."""
     stream = self.read(data, allow_partial, max_pixels)
     with self.coding(BitstreamError, stream.header):
-      yield from self.model.decompress_progressively(
-          stream.chunks, stream.header)
+      for picture in self.model.decompress_progressively(
+          stream.chunks, stream.header):
+        yield planes.joined(picture, stream)
 
   def read(self, data, allow_partial=False, max_pixels=MAX_PIXELS):
     """Returns the `bitstream.Stream` of a file made with these weights.
@@ -109,13 +115,13 @@ class LearnedCodec(ModelCodec, Codec):
     """
     chunks = first_iterations(stream.chunks, iterations)
     with self.coding(BitstreamError, stream.header):
-      return self.model.decompress(chunks, stream.header)
+      return planes.joined(self.model.decompress(chunks, stream.header), stream)
 
   def _chunks_towards(self, image, settings, options, profile):
     """Returns the chunks of the file that meets a target, or comes nearest."""
     chunks = []
     for chunk, decoded in self.model.compress_progressively(image, settings):
-      size = len(profile.pack([*chunks, chunk], options.metadata))
+      size = len(profile.pack([*chunks, chunk], options))
       if options.target_bytes is not None and size > options.target_bytes:
         break
       chunks.append(chunk)
@@ -128,7 +134,7 @@ class LearnedCodec(ModelCodec, Codec):
     if not chunks:
       raise UsageError(
           f"a file of one iteration takes {size} bytes, more than the "
-          f"{options.target_bytes} asked for{options.metadata_note}")
+          f"{options.target_bytes} asked for{options.note}")
     return chunks
 
 

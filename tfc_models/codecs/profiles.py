@@ -22,17 +22,17 @@ class Standard:
     self.model = model
     self.header = header
 
-  def check(self, metadata):
-    """Raises UsageError unless a file can be made that carries `metadata`."""
-    for name in metadata or {}:
+  def check(self, options):
+    """Raises UsageError unless a file can be made of `FileOptions`."""
+    for name in options.metadata or {}:
       if name not in bitstream.METADATA_NAMES:
         raise UsageError(
             f"metadata must be some of {', '.join(bitstream.METADATA_NAMES)}, "
             f"got {name}")
 
-  def pack(self, chunks, metadata=None):
-    """Returns the bytes of a file of a model's chunks."""
-    return bitstream.write(self.header, chunks, metadata)
+  def pack(self, chunks, options):
+    """Returns the bytes of a file of a model's chunks, and what options carry."""
+    return bitstream.write(self.header, chunks, options.metadata, options.planes)
 
   def unpack(self, stream):
     """Returns the chunks of a model in a `bitstream.Stream`.
@@ -58,7 +58,7 @@ class Thumbnail(Standard):
     super().__init__(model, header)
     self.size = model.iteration_bytes(header.height, header.width)
 
-  def check(self, metadata):
+  def check(self, options):
     """As of `Standard`."""
     height, width = self.header.height, self.header.width
     if not self.size:
@@ -67,14 +67,16 @@ class Thumbnail(Standard):
       raise UsageError(
           f"an image of {width}x{height} is no thumbnail (sides of at most "
           f"{bitstream.THUMBNAIL_SIDE} pixels)")
-    if metadata:
+    if options.metadata:
       raise UsageError("a thumbnail has no room for metadata")
+    if options.planes:
+      raise UsageError(f"a thumbnail has no room for {', '.join(options.planes)}")
 
-  def pack(self, chunks, metadata=None):
+  def pack(self, chunks, options):
     """As of `Standard`; the coder's strings lack zeros at their end."""
     return super().pack([
         chunk._replace(strings=(chunk.strings[0].ljust(self.size, b"\0"),))
-        for chunk in chunks])
+        for chunk in chunks], options)
 
   def unpack(self, stream):
     """As of `Standard`.

@@ -77,7 +77,7 @@ def encode(codec, image, settings, options):
     raise UsageError(
         f"no quality meets the target of {target.shown(target.value)}: {nearest}, the "
         f"nearest, gives {target.shown(values[nearest])}"
-        f"{'' if target.least else options.metadata_note}")
+        f"{'' if target.least else options.note}")
   if target.least or above is None:
     return files[quality]
   best, left = files[below], _MOST + 1 - next(count)

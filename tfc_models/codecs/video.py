@@ -91,6 +91,8 @@ class VideoCodec(ModelCodec):
     header, chunks = stream.header, stream.chunks
     self.check_weights(header)
     check_pixels(header, 1, max_pixels)
+    if stream.planes:
+      raise BitstreamError(f"the stream holds {', '.join(stream.planes)} of a video")
     frames, group = (header.settings.get(name) for name in ("frames", "group"))
     if group != self.model.group_size or not frames:
       raise BitstreamError(

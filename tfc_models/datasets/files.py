@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tfc_models.datasets import depth, exif, metadata
+from tfc_models.datasets import depth, exif, metadata, pixels
 from tfc_models.errors import ImageError, TfcmError, UsageError
 from tfc_models.fileio import find_files, read_bytes
 
@@ -44,7 +44,8 @@ class Picture(NamedTuple):
   """What an image file holds.
 
   Attributes:
-    pixels: uint8 array (H, W, 1 or 3), as of `read_image`.
+    pixels: uint8 array, (H, W, 1) grey, (H, W, 3) sRGB, (H, W, 2) or (H, W, 4) with
+      transparency in the last channel, 0 where nothing is seen.
     metadata: dict of bytes by name, as `codecs.FileOptions` takes it: icc, exif, xmp,
       as far as the file has them; see `metadata.checked`.
     dropped: list of texts, which metadata of the file is not there, and why.
@@ -94,29 +95,29 @@ def read_image(source, name=None, max_pixels=MAX_PIXELS):
       a sample, or several frames, which a codec of 8-bit RGB would drop; also
       if it is of a format other than those of `EXTENSIONS`.
   """
-  return _read(source, name, max_pixels, False).pixels
+  return _read(source, name, max_pixels, is_whole=False).pixels
 
 
 def read_picture(source, name=None, max_pixels=MAX_PIXELS):
-  """Returns the `Picture` of an image file: its pixels and its metadata.
+  """Returns the `Picture` of an image file: its pixels, transparency and metadata.
 
-  Metadata of JPEG, PNG, WebP, AVIF and TIFF files. Broken or too large ones are
+  Metadata are of JPEG, PNG, WebP, AVIF and TIFF files. Broken or too large ones are
   dropped, with a text, and so is an ICC profile that is not of the colours of the
   pixels: CMYK is converted without its profile.
 
   Args:
-    source: as of `read_image`, whose pixels these are.
+    source: as of `read_image`, whose pixels these are but for transparency.
     name: likewise.
     max_pixels: likewise.
 
   Raises:
-    ImageError: as of `read_image`.
+    ImageError: as of `read_image`, but for transparency.
   """
-  return _read(source, name, max_pixels, True)
+  return _read(source, name, max_pixels, is_whole=True)
 
 
-def _read(source, name, max_pixels, wants_metadata):
-  """Returns the `Picture` of a file, with metadata if it is wanted."""
+def _read(source, name, max_pixels, is_whole):
+  """Returns the `Picture` of a file; without transparency and metadata if not whole."""
   if not isinstance(source, bytes):
     source, name = _content(source), name or os.fspath(source)
   name = name or "<bytes>"
@@ -131,22 +132,19 @@ def _read(source, name, max_pixels, wants_metadata):
       raise ImageError(
           f"{name}: {bits} bits a sample (mode {image.mode}), more than 8; "
           "convert it to 8 bits first")
-    if image.has_transparency_data:
+    if image.has_transparency_data and not is_whole:
       raise ImageError(
           f"{name}: it has an alpha channel; flatten it onto a background "
           "first")
-    upright = _upright(image)
-    array = np.asarray(
-        upright.convert("L" if upright.mode in ("1", "L") else "RGB"),
-        dtype=np.uint8)
-    array = array[..., None] if array.ndim == 2 else array
-    found = metadata.of_image(image, array.shape[-1]) if wants_metadata else ({}, [])
+    pixels.mend_transparency(image)
+    image.load()
+    array = pixels.of_image(_upright(image))
+    found = metadata.of_image(image, array.shape[-1]) if is_whole else ({}, [])
   return Picture(array, *found)
 
 
 def _upright(image):
   """Returns an image as its EXIF wants it shown; as it lies if nobody can read that."""
-  image.load()
   try:
     turn = _TURNS.get(image.getexif().get(exif.ORIENTATION))
   except MemoryError:
@@ -220,7 +218,7 @@ def image_bytes(array, format, name, **options):
   """Returns the bytes of a file.
 
   Args:
-    array: uint8 (H, W, 1 or 3).
+    array: uint8 (H, W, 1 to 4).
     format: Pillow's name of it.
     name: of the file, for messages.
     **options: of Pillow's `save`.

@@ -21,7 +21,7 @@ _PNG_XMP = "XML:com.adobe.xmp"
 # Those of files; device links and named colours describe no picture.
 _ICC_CLASSES = (b"mntr", b"prtr", b"scnr", b"spac")
 _ICC_HEADER = 128
-_ICC_SPACES = {1: b"GRAY", 3: b"RGB "}
+_ICC_SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
 _XMP_ORIENTATION = re.compile(
     rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)[0-9]")
 # Room that editors leave in front of the end of a packet, kilobytes of spaces.
@@ -33,7 +33,7 @@ def of_image(image, channels):
 
   Args:
     image: PIL image, as it was opened and loaded.
-    channels: 1 or 3, of the pixels that are made of it.
+    channels: 1 to 4, of the pixels that are made of it.
 
   Returns:
     dict of bytes by name, as of `checked`; list of texts, each why one is missing.
@@ -62,7 +62,7 @@ def checked(metadata, channels):
 
   Args:
     metadata: dict of bytes by name, some of `LABELS`.
-    channels: 1 or 3, of the pixels.
+    channels: 1 to 4, of the pixels.
 
   Returns:
     dict; list of texts.

@@ -3,6 +3,7 @@
 import threading
 
 from tfc_models import bitstream
+from tfc_models.codecs import planes
 from tfc_models.codecs.base import check_image
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels, check_weights
 from tfc_models.datasets.files import (
@@ -87,7 +88,9 @@ class Client:
     return self._work(work, ImageError)
 
   def decompress(self, data):
-    """Returns the uint8 image, (H, W, 1 or 3), of the bytes of a `.tfcm` file.
+    """Returns the uint8 image, (H, W, 1 to 4), of the bytes of a `.tfcm` file.
+
+    Transparency is decoded here, servers know none.
 
     Raises:
       BitstreamError: if it is damaged, too large, or of other weights than the
@@ -97,6 +100,8 @@ class Client:
     stream = bitstream.read(data)
     header = stream.header
     check_pixels(header, len(stream.chunks), self._max_pixels)
+    if stream.planes:
+      data = bitstream.write(header, stream.chunks)
 
     def work(predict, served):
       def ask(signature, inputs, output):
@@ -114,7 +119,7 @@ class Client:
     if image.shape != wanted:
       raise UsageError(
           f"{self._address}: an image of {image.shape}, wanted {wanted}")
-    return image
+    return planes.joined(image, stream)
 
   def close(self):
     """Ends the connections."""

@@ -1,0 +1,100 @@
+"""Image files that `tfcm decompress` writes: their formats, and what these hold."""
+
+import os
+
+import numpy as np
+from PIL import Image, ImageColor
+
+from tfc_models.cli import files, metadata
+from tfc_models.errors import ImageError, UsageError
+
+# Those of Pillow's formats that hold transparency as it is.
+_WITH_ALPHA = ("AVIF", "JPEG2000", "PNG", "TIFF", "WEBP")
+
+
+def add_arguments(parser):
+  """Adds the flags."""
+  parser.add_argument(
+      "--background", metavar="COLOUR",
+      help="put transparent pictures onto it, as white, #ffcc00 or rgb(0,0,0); JPEG, PPM "
+      "and BMP files hold no transparency")
+
+
+def check(arguments, outputs):
+  """Raises UsageError if no output can be written as arguments ask.
+
+  Args:
+    arguments: parsed.
+    outputs: paths of image files, or `files.STREAM`.
+  """
+  _colour(arguments.background)
+  for output in outputs:
+    format_of(output)
+
+
+def format_of(output):
+  """Returns Pillow's name of the format that an output file asks for."""
+  if output == files.STREAM:
+    return "PNG"
+  extension = os.path.splitext(output)[1].lower()
+  known = Image.registered_extensions()
+  if known.get(extension) not in Image.SAVE:
+    raise UsageError(
+        f"{output}: Pillow writes no {extension or 'nameless'} images; "
+        "try .png")
+  return known[extension]
+
+
+def file_bytes(image, found, arguments, name, output):
+  """Returns the bytes of an image file.
+
+  Args:
+    image: uint8 (H, W, 1 to 4).
+    found: metadata, as of `metadata.file_bytes`.
+    arguments: parsed.
+    name: of the input.
+    output: path of the file, or `files.STREAM`.
+
+  Raises:
+    ImageError: if the format cannot hold the image.
+  """
+  format, name = format_of(output), name if output == files.STREAM else output
+  if image.shape[-1] in (2, 4):
+    if arguments.background is not None:
+      image = flattened(image, _colour(arguments.background))
+    elif format not in _WITH_ALPHA:
+      raise ImageError(
+          f"{name}: {format} files hold no transparency; --background COLOUR puts the "
+          "picture onto one, .png keeps it")
+  return metadata.file_bytes(image, found, format, name)
+
+
+def flattened(image, colour):
+  """Returns an image on a colour, (H, W, 1 or 3); values are mixed as they are, sRGB.
+
+  Args:
+    image: uint8 (H, W, 2 or 4).
+    colour: red, green, blue, 0..255; one that is not grey makes grey images RGB.
+  """
+  alpha = image[..., -1:].astype(np.int32)
+  grey = image.shape[-1] == 2 and len(set(colour)) == 1
+  below = (255 - alpha) * np.int32(colour[:1] if grey else colour)
+  return ((alpha * image[..., :-1] + below + 127) // 255).astype(np.uint8)
+
+
+def _colour(text):
+  """Returns (red, green, blue) of a text; of None, None.
+
+  Raises:
+    UsageError: if it names no colour.
+  """
+  if text is None:
+    return None
+  try:
+    colour = ImageColor.getrgb(text)
+  except ValueError:
+    colour = ()
+  if len(colour) != 3:
+    raise UsageError(
+        f"--background must be a colour as white, #ffcc00 or rgb(0,0,0), got {text}")
+  return colour

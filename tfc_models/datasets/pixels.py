@@ -1,0 +1,31 @@
+"""Pixels of opened image files: their modes to arrays, transparency included."""
+
+import numpy as np
+
+_GREY = ("1", "L", "LA", "La")
+# What PNG samples of fewer bits are multiplied by, by Pillow's raw modes.
+_SCALES = {"L;2": 85, "L;4": 17}
+
+
+def of_image(image):
+  """Returns the uint8 array (H, W, 1 to 4) of a PIL image of 8 bits or fewer.
+
+  Grey or RGB, and transparency behind them if there is any; palettes and CMYK are
+  converted.
+  """
+  mode = "L" if image.mode in _GREY else "RGB"
+  if image.has_transparency_data:
+    mode += "A"
+  array = np.asarray(image.convert(mode), dtype=np.uint8)
+  return array[..., None] if array.ndim == 2 else array
+
+
+def mend_transparency(image):
+  """Scales the transparent grey of PNG files of 2 and 4 bits, which Pillow does not.
+
+  Args:
+    image: opened, not yet decoded PIL image.
+  """
+  grey = image.info.get("transparency")
+  if image.format == "PNG" and isinstance(grey, int) and image.tile:
+    image.info["transparency"] = grey * _SCALES.get(image.tile[0][3], 1)
