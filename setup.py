@@ -84,6 +84,8 @@ setup(
         *_CODING_ONLY,
     ],
     extras_require={
+        # Pictures of more than 8 bits a sample.
+        "deep": ["imagecodecs"],
         "demo": ["scikit-image"],
         "evaluate": _EVALUATE,
         "onnx": _ONNX,

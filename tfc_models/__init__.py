@@ -36,7 +36,9 @@ __all__ += ["__version__", "decode"]
 
 
 def decode(data, model_path=()):
-  """Returns the uint8 image (H, W, 1 or 3) of a `.tfcm` file's bytes.
+  """Returns the image of a `.tfcm` file's bytes, uint8 (H, W, 1 to 4).
+
+  Of a file that was made of uint16 samples, these.
 
   Args:
     data: bytes.

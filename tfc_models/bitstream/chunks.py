@@ -23,6 +23,8 @@ NESTS = frozenset([TILE, PLANE, FRAME])
 PICTURE_TYPES = ITERATIONS | NESTS | {LATENT}
 ANCILLARY = 0x80
 METADATA = ANCILLARY | 1
+# The picture once more, at all its bits a sample.
+SAMPLES = ANCILLARY | 2
 # Set in the type byte of the last chunk, so that a file cut between two chunks
 # is noticed without storing its length in front.
 FINAL = 0x40

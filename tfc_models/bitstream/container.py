@@ -16,7 +16,7 @@ from tfc_models.errors import BitstreamError, TruncatedError
 # Of what is known beside the picture.
 METADATA_NAMES = ("icc", "exif", "xmp")
 # Planes that go with a picture, by name: the type of their chunk.
-PLANES = {"alpha": kinds.ALPHA}
+PLANES = {"alpha": kinds.ALPHA, "samples": kinds.SAMPLES}
 _PLANE_NAMES = {type: name for name, type in PLANES.items()}
 
 
@@ -64,8 +64,9 @@ def write(header, chunks, metadata=None, planes=None):
   head = write_header(header)
   seed = zlib.crc32(head)
   parts = [head, checksum(head)]
-  # In front: what is lost with the end of a file is detail.
-  chunks = [*_describe(metadata or {}), *_beside(planes or {}), *chunks]
+  # What is lost with the end of a file is detail.
+  alpha, samples = _beside(planes or {})
+  chunks = [*_describe(metadata or {}), *alpha, *chunks, *samples]
   for number, chunk in enumerate(chunks):
     parts.append(write_chunk(chunk, number == len(chunks) - 1, seed))
   return b"".join(parts)
@@ -152,11 +153,12 @@ def _note(metadata, chunk):
 
 
 def _beside(planes):
-  """Returns the chunks of planes."""
+  """Returns a list of chunks for each of `PLANES`."""
   for name in planes:
     if name not in PLANES:
       raise ValueError(f"`planes` must be of {tuple(PLANES)}, got {name!r}.")
-  return [Chunk(PLANES[name], 0, tuple(planes[name])) for name in sorted(planes)]
+  return [[Chunk(type, 0, tuple(planes[name]))] if name in planes else []
+          for name, type in PLANES.items()]
 
 
 def _put(values, name, value):

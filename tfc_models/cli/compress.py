@@ -105,7 +105,7 @@ def run(arguments):
         clips.read)
 
   def work(name, data, output):
-    picture = read_picture(data, name)
+    picture = read_picture(data, name, depth=arguments.depth)
     image = picture.pixels
     try:
       bitstream.check_size(*image.shape[:2])
@@ -163,7 +163,7 @@ def _at_server(client, arguments):
   def work(name, data, output):
     del output
     start = time.perf_counter()
-    picture = read_picture(data, name)
+    picture = read_picture(data, name, depth=arguments.depth)
     image, beside = planes.parted(picture.pixels, arguments.alpha_quality)
     result = client.compress(image if beside else data, name)
     seconds = time.perf_counter() - start

@@ -50,7 +50,7 @@ def run(arguments):
     if codec.model.kind == "video":
       return clips.decompressed(codec, stream, arguments, output, len(data))
     start = time.perf_counter()
-    image = codec.decode_stream(stream, arguments.iterations)
+    image = codec.decode_stream(stream, arguments.iterations, arguments.depth)
     return _result(
         image, stream, name, data, output, time.perf_counter() - start, arguments)
 
@@ -61,7 +61,7 @@ def _at_server(client, arguments):
   """Returns what `files.process` does with each file."""
   def work(name, data, output):
     start = time.perf_counter()
-    image = client.decompress(data)
+    image = client.decompress(data, arguments.depth)
     return _result(image, bitstream.read(data), name, data, output,
                    time.perf_counter() - start, arguments)
 

@@ -34,6 +34,7 @@ def run(arguments):
             for chunk in stream.chunks],
         "metadata": {
             name: len(value) for name, value in stream.metadata.items()},
+        "sample_bits": _sample_bits(stream),
         "planes": {
             name: sum(map(len, strings)) for name, strings in stream.planes.items()},
     }
@@ -41,12 +42,18 @@ def run(arguments):
   return streams.each(arguments, facts_of, _describe)
 
 
+def _sample_bits(stream):
+  """Returns the bits of the samples beside the picture, or None."""
+  (first, *_) = stream.planes.get("samples") or (b"",)
+  return first[0] if first else None
+
+
 def _describe(name, facts):
   colour = {1: "grey", 3: "RGB"}[facts["channels"]]
   settings = " ".join(f"{k}={v}" for k, v in facts["settings"].items())
   lines = [
       f"{name}: {facts['width']}x{facts['height']} {colour}, "
-      f"{facts['bit_depth']} bits, {facts['bytes']} bytes, "
+      f"{facts['sample_bits'] or facts['bit_depth']} bits, {facts['bytes']} bytes, "
       f"{facts['bpp']:.3f} bpp",
       f"  model {facts['model'] or 'not named'}, {settings or 'no settings'}, "
       f"container version {facts['format_version']}"

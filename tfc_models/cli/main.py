@@ -40,6 +40,7 @@ HINTS = {
     "codecs": "--codecs names some",
     "flavor": "--flavor=full carries any image model",
     "config": "see `tfcm models`",
+    "depth": "--depth 8 rounds it, --depth 16 keeps it",
     "is_float": "--float keeps them real",
     "limit_mib": "--bundle_mib sets the limit",
     "max_pixels": "--max_pixels raises it",

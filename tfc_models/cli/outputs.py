@@ -6,10 +6,13 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from tfc_models.cli import files, metadata
+from tfc_models.datasets import deep_files
 from tfc_models.errors import ImageError, UsageError
 
 # Those of Pillow's formats that hold transparency as it is.
 _WITH_ALPHA = ("AVIF", "JPEG2000", "PNG", "TIFF", "WEBP")
+# Those into which we write more than 8 bits.
+_DEEP = deep_files.FORMATS
 
 
 def add_arguments(parser):
@@ -18,6 +21,10 @@ def add_arguments(parser):
       "--background", metavar="COLOUR",
       help="put transparent pictures onto it, as white, #ffcc00 or rgb(0,0,0); JPEG, PPM "
       "and BMP files hold no transparency")
+  parser.add_argument(
+      "--depth", type=int, choices=[8],
+      help="8 writes the picture of 8 bits of files that keep more; without it they "
+      f"become {' or '.join(_DEEP)} files of 16 bits")
 
 
 def check(arguments, outputs):
@@ -49,7 +56,7 @@ def file_bytes(image, found, arguments, name, output):
   """Returns the bytes of an image file.
 
   Args:
-    image: uint8 (H, W, 1 to 4).
+    image: uint8 or uint16 (H, W, 1 to 4).
     found: metadata, as of `metadata.file_bytes`.
     arguments: parsed.
     name: of the input.
@@ -66,6 +73,10 @@ def file_bytes(image, found, arguments, name, output):
       raise ImageError(
           f"{name}: {format} files hold no transparency; --background COLOUR puts the "
           "picture onto one, .png keeps it")
+  if image.dtype != np.uint8 and format not in _DEEP:
+    raise ImageError(
+        f"{name}: 16 bits a sample, {format} files are not written with these; "
+        "--depth 8 takes the picture of 8 bits, .png and .tif keep all")
   return metadata.file_bytes(image, found, format, name)
 
 
@@ -73,13 +84,13 @@ def flattened(image, colour):
   """Returns an image on a colour, (H, W, 1 or 3); values are mixed as they are, sRGB.
 
   Args:
-    image: uint8 (H, W, 2 or 4).
+    image: uint8 or uint16 (H, W, 2 or 4).
     colour: red, green, blue, 0..255; one that is not grey makes grey images RGB.
   """
-  alpha = image[..., -1:].astype(np.int32)
+  alpha, largest = image[..., -1:].astype(np.int64), np.iinfo(image.dtype).max
   grey = image.shape[-1] == 2 and len(set(colour)) == 1
-  below = (255 - alpha) * np.int32(colour[:1] if grey else colour)
-  return ((alpha * image[..., :-1] + below + 127) // 255).astype(np.uint8)
+  below = (largest - alpha) * np.array(colour[:1] if grey else colour) * (largest // 255)
+  return ((alpha * image[..., :-1] + below + largest // 2) // largest).astype(image.dtype)
 
 
 def _colour(text):

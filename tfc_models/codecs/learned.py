@@ -27,7 +27,8 @@ class LearnedCodec(ModelCodec, Codec):
 
     Args:
       image: uint8 array (H, W) or (H, W, 1 to 4), see `planes.parted`: of 2 and 4
-        channels the last is transparency.
+        channels the last is transparency. The samples of uint16 are kept beside the
+        picture of 8 bits.
       settings: `modeling.settings.Settings`, what the model varies.
       options: `FileOptions`, what the file shall meet.
 
@@ -61,12 +62,15 @@ class LearnedCodec(ModelCodec, Codec):
       return File(profile.pack(chunks, options), header, chunks)
 
   def decode(self, data, iterations=None, allow_partial=False,
-             max_pixels=MAX_PIXELS):
+             max_pixels=MAX_PIXELS, depth=None):
     """Returns the image of a `.tfcm` file, uint8 (H, W, 1 to 4).
+
+    Of a file that was made of uint16 samples these, unless less is asked for.
 
     Args:
       data: bytes.
       iterations: decode so many of a progressive file, and no more.
+      depth: 8 for the picture of the model in any case, None for what there is.
       allow_partial: whether a file that was cut may be decoded as far as it goes.
       max_pixels: larger images are refused.
 
@@ -74,11 +78,11 @@ class LearnedCodec(ModelCodec, Codec):
       BitstreamError: if the file is damaged, or made with other weights.
     """
     stream = self.read(data, allow_partial, max_pixels)
-    return self.decode_stream(stream, iterations)
+    return self.decode_stream(stream, iterations, depth)
 
   def decode_progressively(self, data, allow_partial=False,
                            max_pixels=MAX_PIXELS):
-    """Yields the image of a file after each iteration; others yield once."""
+    """Yields the uint8 image of a file after each iteration; others yield once."""
     stream = self.read(data, allow_partial, max_pixels)
     with self.coding(BitstreamError, stream.header):
       for picture in self.model.decompress_progressively(
@@ -106,14 +110,17 @@ class LearnedCodec(ModelCodec, Codec):
     check_pixels(header, len(chunks), max_pixels)
     return stream._replace(chunks=chunks)
 
-  def decode_stream(self, stream, iterations=None):
+  def decode_stream(self, stream, iterations=None, depth=None):
     """Returns the image of a `bitstream.Stream` of `read`.
 
     Args:
       stream: `bitstream.Stream`.
-      iterations: as of `decode`.
+      iterations, depth: as of `decode`.
     """
     chunks = first_iterations(stream.chunks, iterations)
+    deep = None if iterations or depth == 8 else planes.deep_picture(stream)
+    if deep is not None:
+      return planes.joined(deep, stream)
     with self.coding(BitstreamError, stream.header):
       return planes.joined(self.model.decompress(chunks, stream.header), stream)
 

@@ -1,6 +1,6 @@
-"""What a file holds beside the picture of a model: its transparency.
+"""What a file holds beside the picture of a model: transparency, and deeper samples.
 
-Both ways: an image to the picture that a model codes and planes, and back.
+Both ways: an image to the 8-bit picture that a model codes and planes, and back.
 """
 
 import numpy as np
@@ -17,8 +17,9 @@ def parted(image, alpha_quality=LOSSLESS):
   """Returns the uint8 picture (H, W, 1 or 3) of an image, and its planes by name.
 
   Args:
-    image: uint8 array (H, W) or (H, W, 1 to 4); of 2 and 4 channels the last one is
-      transparency, 0 where nothing is seen.
+    image: uint8 or uint16 array (H, W) or (H, W, 1 to 4); of 2 and 4 channels the last
+      one is transparency, 0 where nothing is seen. The samples of uint16 are kept as
+      they are, beside the picture.
     alpha_quality: 1..100, as of `FileOptions`.
 
   Raises:
@@ -28,76 +29,150 @@ def parted(image, alpha_quality=LOSSLESS):
   if alpha_quality not in range(1, LOSSLESS + 1):
     raise UsageError(f"alpha_quality must lie in 1..{LOSSLESS}, got {alpha_quality}")
   image = np.asarray(image)
-  if not has_alpha(image):
-    return check_image(image), {}
-  alpha = image[..., -1]
-  picture = filled(check_image(image[..., :-1]), alpha)
-  return picture, {"alpha": (plane.write(quantised(alpha, alpha_quality)),)}
-
-
-def has_alpha(image):
-  """Returns whether the last channel of an array is transparency.
-
-  Raises:
-    ImageError: if it is no image.
-  """
-  if image.ndim not in (2, 3) or image.ndim == 3 and image.shape[-1] not in range(
-      1, 5) or 0 in image.shape:
+  if image.ndim == 2:
+    image = image[..., None]
+  if image.ndim != 3 or image.shape[-1] not in range(1, 5) or 0 in image.shape:
     raise ImageError(
         "`image` must have shape (H, W) or (H, W, 1 to 4 channels), got "
         f"{image.shape}")
-  return image.ndim == 3 and image.shape[-1] in (2, 4)
+  if image.dtype not in (np.uint8, np.uint16):
+    raise ImageError(
+        "`image` must hold uint8 values in 0..255, or uint16 values in 0..65535, got "
+        f"{image.dtype}")
+  is_deep, has_alpha = image.dtype == np.uint16, image.shape[-1] in (2, 4)
+  colours = image[..., :-1] if has_alpha else image
+  picture = check_image(rescaled(colours, np.uint8))
+  if has_alpha:
+    picture = filled(picture, image[..., -1])
+  found, bits = {}, 8
+  if is_deep:
+    bits, values = _fewest_bits(image)
+    colours = values[..., :colours.shape[-1]]
+    if has_alpha:
+      hidden = _scaled(picture, 255, 2**bits - 1)
+      colours = np.where(image[..., -1:] == 0, hidden, colours)
+    found["samples"] = tuple(
+        plane.write(part, bits) for part in _differences(colours, bits))
+  if has_alpha:
+    alpha = _scaled(image[..., -1], np.iinfo(image.dtype).max, 2**bits - 1)
+    found["alpha"] = (
+        plane.write(quantised(alpha, alpha_quality, 2**bits - 1), bits),)
+  return picture, found
 
 
-def quantised(alpha, quality):
+def quantised(alpha, quality, largest=255):
   """Returns transparency of fewer levels, as many as WebP keeps at a quality.
 
-  They are evenly spaced, with 0 and 255 among them: an error is at most half a step,
-  9 of 255 at quality 70, which has 16 levels.
+  They are evenly spaced, with 0 and the largest among them: an error is at most half a
+  step, 9 of 255 at quality 70, which has 16 levels.
 
   Source: libwebp, `alpha_q` of cwebp.
 
   Args:
-    alpha: uint8 (H, W).
+    alpha: integers (H, W) in 0..largest.
     quality: 1..100; 100 keeps all.
+    largest: what is seen wholly.
   """
   if quality == LOSSLESS:
     return alpha
   steps = (2 + quality // 5 if quality <= 70 else 16 + (quality - 70) * 8) - 1
-  level = (alpha.astype(np.int32) * steps + 127) // 255
-  return ((level * 255 + steps // 2) // steps).astype(np.uint8)
+  return _scaled(_scaled(alpha, largest, steps), steps, largest)
 
 
 def joined(picture, stream):
-  """Returns the image of a picture and the planes of its stream.
+  """Returns the image of a picture and the transparency of its stream.
 
   Args:
-    picture: uint8 (H, W, 1 or 3).
+    picture: uint8 or uint16 (H, W, 1 or 3).
     stream: `bitstream.Stream`.
 
   Returns:
-    uint8 array (H, W, 1 to 4).
+    array (H, W, 1 to 4) of the same type.
 
   Raises:
     BitstreamError: if a plane is damaged.
   """
-  alpha = alpha_of(stream)
-  return picture if alpha is None else np.concatenate(
-      [picture, alpha[..., None]], axis=-1)
+  strings = stream.planes.get("alpha")
+  if strings is None:
+    return picture
+  (alpha,), largest = _planes("alpha", strings, 1, stream.header)
+  alpha = _scaled(alpha, largest, np.iinfo(picture.dtype).max).astype(picture.dtype)
+  return np.concatenate([picture, alpha[..., None]], axis=-1)
 
 
-def alpha_of(stream):
-  """Returns the uint8 transparency (H, W) of a stream; None if all is seen.
+def deep_picture(stream):
+  """Returns the uint16 picture (H, W, 1 or 3) of a stream; None if it has none.
+
+  It does not depend on what a model decodes, so that it is the same on all machines.
 
   Raises:
     BitstreamError: if it is damaged.
   """
-  strings = stream.planes.get("alpha")
+  strings = stream.planes.get("samples")
   if strings is None:
     return None
-  if len(strings) != 1:
-    raise BitstreamError(f"the stream holds transparency in {len(strings)} strings")
-  alpha, bits = plane.read(strings[0], stream.header.height, stream.header.width)
-  if bits != 8:
-    raise BitstreamError(f"the stream holds transparency of {bits} bits, wanted 8")
-  return alpha.astype(np.uint8)
+  parts, largest = _planes("samples", strings, stream.header.channels, stream.header)
+  if len(parts) == 3:
+    green, red, blue = parts
+    parts = [red + green & largest, green, blue + green & largest]
+  return rescaled(np.stack(parts, axis=-1), np.uint16, largest)
+
+
+def rescaled(image, dtype, largest=None):
+  """Returns an image as another type, its whole range as the whole of that, rounded.
+
+  Args:
+    image: array of unsigned integers.
+    dtype: np.uint8 or np.uint16.
+    largest: its largest value; None for that of its type.
+  """
+  largest = largest or np.iinfo(image.dtype).max
+  new_largest = np.iinfo(dtype).max
+  if (largest, image.dtype) == (new_largest, dtype):
+    return image
+  return _scaled(image, largest, new_largest).astype(dtype)
+
+
+def _scaled(values, largest, new_largest):
+  """Returns integers of 0..largest as such of 0..new_largest, rounded; int64."""
+  values = np.asarray(values, np.int64)
+  if largest == new_largest:
+    return values
+  return (values * new_largest + largest // 2) // largest
+
+
+def _fewest_bits(image):
+  """Returns how many bits keep all of a uint16 image, 8..16, and its values in these.
+
+  A picture of 10 bits, say, that was spread over all 16 is one of 10.
+  """
+  for bits in range(8, 16):
+    values = _scaled(image, 65535, 2**bits - 1)
+    if (_scaled(values, 2**bits - 1, 65535) == image).all():
+      return bits, values
+  return 16, _scaled(image, 65535, 65535)
+
+
+def _differences(colours, bits):
+  """Returns planes (H, W) of an image: grey, or green and what others differ by."""
+  if colours.shape[-1] == 1:
+    return [colours[..., 0]]
+  red, green, blue = np.moveaxis(colours, -1, 0)
+  return [green, red - green & 2**bits - 1, blue - green & 2**bits - 1]
+
+
+def _planes(name, strings, count, header):
+  """Returns a list of planes (H, W), int64, and their largest value.
+
+  Raises:
+    BitstreamError: if they are damaged.
+  """
+  if len(strings) != count:
+    raise BitstreamError(
+        f"the stream holds {name} in {len(strings)} strings, wanted {count}")
+  read = [plane.read(string, header.height, header.width) for string in strings]
+  depths = {bits for _, bits in read}
+  if len(depths) != 1 or min(depths) < 8:
+    text = ", ".join(map(str, sorted(depths)))
+    raise BitstreamError(f"the stream holds {name} of {text} bits, wanted 8 to 16")
+  return [part.astype(np.int64) for part, _ in read], 2**depths.pop() - 1

@@ -24,7 +24,7 @@ class StreamDecoder:
     self._lock = threading.Lock()
 
   def decode(self, data):
-    """Returns the uint8 image (H, W, 1 or 3) of a `.tfcm` file, or its frames.
+    """Returns the image of a `.tfcm` file as `LearnedCodec.decode` does, or its frames.
 
     Raises:
       BitstreamError: if the file is damaged or its weights are not found.

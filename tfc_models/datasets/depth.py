@@ -19,8 +19,6 @@ def bits(image, data):
     data: the bytes of its file.
   """
   known = [8]
-  if image.mode in _SIXTEEN_BIT:
-    known.append(16)
   for tile in image.tile:
     arguments = tile[3] if isinstance(tile[3], (tuple, list)) else (tile[3],)
     # The raw mode of the decoder, as of PNG.
@@ -36,6 +34,8 @@ def bits(image, data):
     known += _jpeg2000(data)
   elif image.format == "AVIF":
     known += _avif(data)
+  if max(known) == 8 and image.mode in _SIXTEEN_BIT:
+    return 16
   return max(known)
 
 

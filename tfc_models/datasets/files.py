@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tfc_models.datasets import depth, exif, metadata, pixels
+from tfc_models.datasets import deep, deep_files, depth, metadata, pixels, turns
 from tfc_models.errors import ImageError, TfcmError, UsageError
 from tfc_models.fileio import find_files, read_bytes
 
@@ -30,13 +30,6 @@ PNG_MAGIC, JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # As many as a .tfcm file may hold.
 MAX_PIXELS = 2**28
 
-# What makes the pixels of each EXIF orientation upright.
-_TURNS = dict(enumerate((
-    Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
-    Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
-    Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
-    Image.Transpose.ROTATE_90), 2))
-
 _pillow_limit = threading.Lock()
 
 
@@ -44,7 +37,7 @@ class Picture(NamedTuple):
   """What an image file holds.
 
   Attributes:
-    pixels: uint8 array, (H, W, 1) grey, (H, W, 3) sRGB, (H, W, 2) or (H, W, 4) with
+    pixels: uint8 array, or uint16 if that was asked for, (H, W, 1) grey, (H, W, 3) sRGB, (H, W, 2) or (H, W, 4) with
       transparency in the last channel, 0 where nothing is seen.
     metadata: dict of bytes by name, as `codecs.FileOptions` takes it: icc, exif, xmp,
       as far as the file has them; see `metadata.checked`.
@@ -98,7 +91,7 @@ def read_image(source, name=None, max_pixels=MAX_PIXELS):
   return _read(source, name, max_pixels, is_whole=False).pixels
 
 
-def read_picture(source, name=None, max_pixels=MAX_PIXELS):
+def read_picture(source, name=None, max_pixels=MAX_PIXELS, depth=None):
   """Returns the `Picture` of an image file: its pixels, transparency and metadata.
 
   Metadata are of JPEG, PNG, WebP, AVIF and TIFF files. Broken or too large ones are
@@ -109,14 +102,18 @@ def read_picture(source, name=None, max_pixels=MAX_PIXELS):
     source: as of `read_image`, whose pixels these are but for transparency.
     name: likewise.
     max_pixels: likewise.
+    depth: of files of more than 8 bits a sample: 8 rounds them, 16 gives uint16 pixels
+      in 0..65535. Most need imagecodecs, see `deep`.
 
   Raises:
     ImageError: as of `read_image`, but for transparency.
   """
-  return _read(source, name, max_pixels, is_whole=True)
+  if depth not in (None, 8, 16):
+    raise UsageError(f"depth must be 8 or 16, got {depth}")
+  return _read(source, name, max_pixels, is_whole=True, wanted_depth=depth)
 
 
-def _read(source, name, max_pixels, is_whole):
+def _read(source, name, max_pixels, is_whole, wanted_depth=None):
   """Returns the `Picture` of a file; without transparency and metadata if not whole."""
   if not isinstance(source, bytes):
     source, name = _content(source), name or os.fspath(source)
@@ -128,31 +125,34 @@ def _read(source, name, max_pixels, is_whole):
           f"{name}: an animation of {image.n_frames} frames; "
           "extract the frames to code them one by one")
     bits = depth.bits(image, source)
-    if bits > 8:
-      raise ImageError(
-          f"{name}: {bits} bits a sample (mode {image.mode}), more than 8; "
-          "convert it to 8 bits first")
+    _check_bits(bits, image, name, is_whole, wanted_depth)
     if image.has_transparency_data and not is_whole:
       raise ImageError(
           f"{name}: it has an alpha channel; flatten it onto a background "
           "first")
     pixels.mend_transparency(image)
+    lies = turns.stored_orientation(image) if bits > 8 else None
     image.load()
-    array = pixels.of_image(_upright(image))
+    if bits > 8:
+      array = deep.read(image, source, bits, lies, name)
+      array = array if wanted_depth == 16 else deep.to_8_bits(array)
+    else:
+      array = turns.upright(pixels.of_image(image), turns.orientation(image))
     found = metadata.of_image(image, array.shape[-1]) if is_whole else ({}, [])
   return Picture(array, *found)
 
 
-def _upright(image):
-  """Returns an image as its EXIF wants it shown; as it lies if nobody can read that."""
-  try:
-    turn = _TURNS.get(image.getexif().get(exif.ORIENTATION))
-  except MemoryError:
-    raise
-  except Exception:  # Whatever Pillow raises of EXIF.
-    return image
-  # Not by `exif_transpose`, which writes EXIF anew and may fail at that.
-  return image if turn is None else image.transpose(turn)
+def _check_bits(bits, image, name, is_whole, wanted_depth):
+  """Raises ImageError if samples have more bits than are wanted."""
+  if bits <= 8 or bits <= 16 and wanted_depth and not (
+      image.mode == "F" or image.mode == "I" and image.format != "PPM"):
+    return
+  text = f"{name}: {bits} bits a sample (mode {image.mode}), more than "
+  if wanted_depth:
+    raise ImageError(text + "the 16 of integers that are read; convert it first")
+  if is_whole:
+    raise ImageError(text + "8", argument="depth")
+  raise ImageError(text + "8; convert it to 8 bits first")
 
 
 def rgb_image(array):
@@ -218,7 +218,7 @@ def image_bytes(array, format, name, **options):
   """Returns the bytes of a file.
 
   Args:
-    array: uint8 (H, W, 1 to 4).
+    array: uint8 (H, W, 1 to 4), or uint16 of `deep_files.FORMATS`.
     format: Pillow's name of it.
     name: of the file, for messages.
     **options: of Pillow's `save`.
@@ -228,6 +228,8 @@ def image_bytes(array, format, name, **options):
   """
   buffer = io.BytesIO()
   try:
+    if array.dtype == np.uint16:
+      return deep_files.file_bytes(array, format, **options)
     Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).save(
         buffer, format, **options)
   # Whatever the writer of a format raises, it is about this image.

@@ -87,10 +87,14 @@ class Client:
 
     return self._work(work, ImageError)
 
-  def decompress(self, data):
-    """Returns the uint8 image, (H, W, 1 to 4), of the bytes of a `.tfcm` file.
+  def decompress(self, data, depth=None):
+    """Returns the image, uint8 (H, W, 1 to 4), of the bytes of a `.tfcm` file.
 
-    Transparency is decoded here, servers know none.
+    Transparency is decoded here, servers know none, and so are uint16 samples.
+
+    Args:
+      data: bytes.
+      depth: as of `codecs.LearnedCodec.decode`.
 
     Raises:
       BitstreamError: if it is damaged, too large, or of other weights than the
@@ -100,6 +104,9 @@ class Client:
     stream = bitstream.read(data)
     header = stream.header
     check_pixels(header, len(stream.chunks), self._max_pixels)
+    deep = None if depth == 8 else planes.deep_picture(stream)
+    if deep is not None:
+      return planes.joined(deep, stream)
     if stream.planes:
       data = bitstream.write(header, stream.chunks)
 
