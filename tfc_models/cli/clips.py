@@ -55,15 +55,15 @@ def compressing(codec, settings, options):
   return work
 
 
-def output_extension(path):
-  """Returns .y4m if a `.tfcm` file holds video, .png of others and of none."""
+def output_extension(path, of_images):
+  """Returns .y4m if a `.tfcm` file holds video, that of images of others and of none."""
   if path == STREAM:
-    return ".png"
+    return of_images
   try:
     header = bitstream.read(read_input(path), allow_partial=True).header
   except TfcmError:
-    return ".png"  # What is wrong will be said when its turn comes.
-  return y4m.EXTENSION if "frames" in header.settings else ".png"
+    return of_images  # What is wrong will be said when its turn comes.
+  return y4m.EXTENSION if "frames" in header.settings else of_images
 
 
 def decompressed(codec, stream, arguments, output, size):

@@ -34,7 +34,9 @@ def run(arguments):
   client = remote.client(
       arguments, ("model_path", "iterations", "allow_partial"),
       max_pixels=arguments.max_pixels)
-  pairs = files.expand(arguments, {".tfcm"}, clips.output_extension)
+  pairs = files.expand(
+      arguments, {".tfcm"},
+      lambda path: clips.output_extension(path, outputs.extension(arguments)))
   outputs.check(arguments, [
       output for _, output in pairs if not clips.is_clip(output)])
   if client:

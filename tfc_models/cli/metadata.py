@@ -32,7 +32,7 @@ def of_picture(picture, name, arguments):
   return kept or None
 
 
-def file_bytes(image, found, format, name):
+def file_bytes(image, found, format, name, **how):
   """Returns the bytes of an image file with the metadata of a stream.
 
   Warns of what it cannot hold; the picture is written all the same.
@@ -42,6 +42,7 @@ def file_bytes(image, found, format, name):
     found: dict of bytes by name, of a `bitstream.Stream`: anybody may have made it.
     format: Pillow's name of the format.
     name: of the file, for messages.
+    **how: options of Pillow's `save` beside metadata.
 
   Raises:
     ImageError: if Pillow cannot write such an image.
@@ -50,12 +51,12 @@ def file_bytes(image, found, format, name):
   options, more = metadata.save_options(kept, format)
   dropped += more
   try:
-    data = image_bytes(image, format, name, **options)
+    data = image_bytes(image, format, name, **how, **options)
   except ImageError as error:
     if not options:
       raise
     # Unless it is the image that cannot be written, which raises again.
-    data = image_bytes(image, format, name)
+    data = image_bytes(image, format, name, **how)
     dropped.append(f"metadata are dropped ({error})")
   _warn(dropped, name)
   return data
