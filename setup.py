@@ -57,6 +57,7 @@ _SERVE = [
 # Later onnx needs a newer ml_dtypes than TensorFlow 2.14 allows.
 _ONNX = ["onnx<1.18", "tf2onnx"]
 _TRITON = ["nvidia-pytriton"]
+_ZARR = ["numcodecs<0.16"]
 
 setup(
     name="tfc_models",
@@ -90,6 +91,8 @@ setup(
         "evaluate": _EVALUATE,
         "onnx": _ONNX,
         "serve": _SERVE,
+        # Chunks of zarr arrays; the last that goes with numpy<2.
+        "zarr": _ZARR,
         # NVIDIA's Triton in front of the same core.
         "triton": _TRITON,
         # Servers, runtimes and clients of others, for tests that are skipped without.
@@ -98,6 +101,7 @@ setup(
             *_EVALUATE,
             *_ONNX,
             *_SERVE,
+            *_ZARR,
             # Runs exports for ONNX.
             "onnxruntime",
             "hypothesis",
@@ -113,5 +117,8 @@ setup(
             "wheel",
         ],
     },
-    entry_points={"console_scripts": ["tfcm = tfc_models.cli.main:run"]},
+    entry_points={
+        "console_scripts": ["tfcm = tfc_models.cli.main:run"],
+        "numcodecs.codecs": ["tfcm = tfc_models.numcodecs:Tfcm"],
+    },
 )

@@ -39,6 +39,8 @@ RANKS = {
     "tfc_models.bundles": 8,
     "tfc_models.evaluation": 8,
     "tfc_models.export": 8,
+    "tfc_models.numcodecs": 8,
+    "tfc_models.pillow": 8,
     "tfc_models.serving": 9,
     "tfc_models.inspection": 9,
     "tfc_models.zoo": 10,

@@ -34,7 +34,10 @@ class StreamDecoder:
 
   def open(self, data, allow_partial=False):
     """Returns the codec that a file needs, and its `bitstream.Stream`."""
-    stream = bitstream.read(data, allow_partial)
+    return self.prepared(bitstream.read(data, allow_partial))
+
+  def prepared(self, stream):
+    """Returns the same of a `bitstream.Stream` that has been read."""
     check_pixels(stream.header, 1, self._max_pixels)
     codec = self._codec(stream.header)
     return codec, codec.unpack(stream, self._max_pixels)
