@@ -14,7 +14,7 @@ from tfc_models.cli import clips, files, metadata, pictures, remote
 from tfc_models.codecs import planes
 from tfc_models.codecs.loading import DEFAULT_EFFORT, DEFAULT_MODEL, EFFORTS
 from tfc_models.datasets import y4m
-from tfc_models.datasets.files import EXTENSIONS, read_picture
+from tfc_models.datasets.files import EXTENSIONS
 from tfc_models.errors import BitstreamError, ImageError, UsageError
 
 # Flags that choose weights or what they do, which an export has fixed.
@@ -74,17 +74,19 @@ def add_arguments(parser):
 def run(arguments):
   client = remote.client(arguments, _OURS)
   if client:
-    pairs = files.expand(arguments, EXTENSIONS, ".tfcm")
+    pages = pictures.Pages(arguments)
+    pairs = files.expand(arguments, EXTENSIONS, ".tfcm", pages.split)
     with client:
       return files.process(
-          pairs, _at_server(client, arguments), arguments, _describe)
+          pairs, _at_server(client, pages, arguments), arguments, _describe)
   from tfc_models import codecs
   model = pretrained.tuned(arguments.model or DEFAULT_MODEL, arguments.tune)
   path, _ = pretrained.find_by_name(model, arguments.quality)
   kind = codecs.kind_of(path)
+  pages = pictures.Pages(arguments)
   pairs = files.expand(
       arguments, {y4m.EXTENSION} if kind == "video" else EXTENSIONS,
-      codecs.extension_of(kind))
+      codecs.extension_of(kind), pages.split)
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models.modeling.settings import Settings
   codec = codecs.load(model, arguments.quality)
@@ -105,7 +107,7 @@ def run(arguments):
         clips.read)
 
   def work(name, data, output):
-    picture = read_picture(data, name, depth=arguments.depth)
+    picture = pages.read(data, name, output)
     image = picture.pixels
     try:
       bitstream.check_size(*image.shape[:2])
@@ -158,14 +160,14 @@ def _bytes(text):
     ) from None
 
 
-def _at_server(client, arguments):
+def _at_server(client, pages, arguments):
   """Returns what `files.process` does with each image."""
   def work(name, data, output):
-    del output
     start = time.perf_counter()
-    picture = read_picture(data, name, depth=arguments.depth)
+    picture = pages.read(data, name, output)
     image, beside = planes.parted(picture.pixels, arguments.alpha_quality)
-    result = client.compress(image if beside else data, name)
+    is_plain = not (beside or arguments.depth or arguments.pages)
+    result = client.compress(data if is_plain else image, name)
     seconds = time.perf_counter() - start
     stream = bitstream.read(result)
     found = metadata.of_picture(picture, name, arguments)

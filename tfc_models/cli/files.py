@@ -46,13 +46,14 @@ def add_arguments(parser, inputs, output):
       "--verbose", action="store_true", help="print a line a file")
 
 
-def expand(arguments, extensions, extension):
+def expand(arguments, extensions, extension, split=None):
   """Returns the list of (input path, output path) that are asked for.
 
   Args:
     arguments: parsed, see `add_arguments`.
     extensions: of the files that are picked from folders, lower case.
     extension: of the outputs; or a function from the path of an input to it.
+    split: function of a pair to the list of pairs in its place.
 
   Raises:
     UsageError: if inputs are missing, or outputs collide or exist.
@@ -74,6 +75,8 @@ def expand(arguments, extensions, extension):
                      extension(path) if callable(extension) else extension,
                      len(found)))
       for path, name in found]
+  if split:
+    pairs = [made for pair in pairs for made in split(*pair)]
   _check_outputs(pairs, arguments.overwrite)
   return pairs
 

@@ -47,6 +47,7 @@ HINTS = {
     "model_path": "--model_path or TFCM_MODEL_PATH names their folder",
     "name": "--name gives it another",
     "overwrite": "--overwrite replaces it",
+    "page": "--pages codes each into a file of its own",
     "timeout": "--timeout sets the limit",
 }
 
@@ -117,7 +118,7 @@ def report(error, name=None):
     name: file that it concerns, put in front unless the text begins with it.
   """
   text = " ".join(_text(error).split())
-  if name and not text.startswith((f"{name}:", "<stdin>:")):
+  if name and not text.startswith((f"{name}:", f"{name} (page ", "<stdin>:")):
     text = f"{name}: {text}"
   hint = HINTS.get(getattr(error, "argument", None))
   print(console.printable(f"tfcm: {text}{f'; {hint}' if hint else ''}"),

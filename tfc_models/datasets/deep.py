@@ -84,7 +84,8 @@ def _by_imagecodecs(image, data, bits, name):
         "package imagecodecs (pip install imagecodecs)") from None
   if image.format not in _DECODERS:
     raise ImageError(f"{name}: {bits} bits a sample of {image.format} are not read")
-  page = {"index": image.tell()} if image.format == "TIFF" else {}
+  has_pages = getattr(image, "n_frames", 1) > 1 and image.format in ("AVIF", "TIFF")
+  page = {"index": image.tell()} if has_pages else {}
   samples = getattr(imagecodecs, _DECODERS[image.format])(data, **page)
   if samples.dtype != np.uint16:
     raise ImageError(

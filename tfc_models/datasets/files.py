@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tfc_models.datasets import deep, deep_files, depth, metadata, pixels, turns
+from tfc_models.datasets import (
+    deep,
+    deep_files,
+    depth,
+    metadata,
+    pixels,
+    turns,
+)
 from tfc_models.errors import ImageError, TfcmError, UsageError
 from tfc_models.fileio import find_files, read_bytes
 
@@ -88,10 +95,10 @@ def read_image(source, name=None, max_pixels=MAX_PIXELS):
       a sample, or several frames, which a codec of 8-bit RGB would drop; also
       if it is of a format other than those of `EXTENSIONS`.
   """
-  return _read(source, name, max_pixels, is_whole=False).pixels
+  return _read(source, name, max_pixels, False).pixels
 
 
-def read_picture(source, name=None, max_pixels=MAX_PIXELS, depth=None):
+def read_picture(source, name=None, max_pixels=MAX_PIXELS, depth=None, page=None):
   """Returns the `Picture` of an image file: its pixels, transparency and metadata.
 
   Metadata are of JPEG, PNG, WebP, AVIF and TIFF files. Broken or too large ones are
@@ -104,42 +111,78 @@ def read_picture(source, name=None, max_pixels=MAX_PIXELS, depth=None):
     max_pixels: likewise.
     depth: of files of more than 8 bits a sample: 8 rounds them, 16 gives uint16 pixels
       in 0..65535. Most need imagecodecs, see `deep`.
+    page: of files of several pictures, the number of one from 1 on.
 
   Raises:
     ImageError: as of `read_image`, but for transparency.
   """
   if depth not in (None, 8, 16):
     raise UsageError(f"depth must be 8 or 16, got {depth}")
-  return _read(source, name, max_pixels, is_whole=True, wanted_depth=depth)
+  return _read(source, name, max_pixels, True, depth, page)
 
 
-def _read(source, name, max_pixels, is_whole, wanted_depth=None):
+def _read(source, name, max_pixels, is_whole, wanted_depth=None, page=None):
   """Returns the `Picture` of a file; without transparency and metadata if not whole."""
   if not isinstance(source, bytes):
     source, name = _content(source), name or os.fspath(source)
   name = name or "<bytes>"
   with _errors(name), _open(source, name, max_pixels) as image:
+    _turn_to(page, image, name, is_whole)
+    _check_pixels(image, max_pixels, name)
     _check_size(image, len(source), name)
-    if getattr(image, "n_frames", 1) > 1:
-      raise ImageError(
-          f"{name}: an animation of {image.n_frames} frames; "
-          "extract the frames to code them one by one")
     bits = depth.bits(image, source)
     _check_bits(bits, image, name, is_whole, wanted_depth)
+    if image.mode == "LAB":
+      raise ImageError(f"{name}: colours of CIELAB (mode LAB); convert it to RGB first")
     if image.has_transparency_data and not is_whole:
       raise ImageError(
           f"{name}: it has an alpha channel; flatten it onto a background "
           "first")
-    pixels.mend_transparency(image)
-    lies = turns.stored_orientation(image) if bits > 8 else None
-    image.load()
-    if bits > 8:
-      array = deep.read(image, source, bits, lies, name)
-      array = array if wanted_depth == 16 else deep.to_8_bits(array)
-    else:
-      array = turns.upright(pixels.of_image(image), turns.orientation(image))
+    array = _pixels(image, source, bits, name, wanted_depth)
     found = metadata.of_image(image, array.shape[-1]) if is_whole else ({}, [])
   return Picture(array, *found)
+
+
+def _pixels(image, source, bits, name, wanted_depth):
+  """Returns upright pixels."""
+  pixels.mend_transparency(image)
+  lies = turns.stored_orientation(image) if bits > 8 else None
+  image.load()
+  if bits <= 8:
+    return turns.upright(pixels.of_image(image), turns.orientation(image))
+  array = deep.read(image, source, bits, lies, name)
+  return array if wanted_depth == 16 else deep.to_8_bits(array)
+
+
+def page_count(path):
+  """Returns how many pictures a file holds; 1 if it is not an image or cannot be read.
+
+  Args:
+    path: of the file.
+  """
+  try:
+    with _errors(path), _open(path, path, MAX_PIXELS) as image:
+      return getattr(image, "n_frames", 1)
+  except ImageError:
+    return 1  # What is wrong will be said when its turn comes.
+
+
+def _turn_to(page, image, name, is_whole):
+  """Turns a file of several pictures to one.
+
+  Raises:
+    ImageError: if it has several and nobody says which, or not so many.
+  """
+  count = getattr(image, "n_frames", 1)
+  if page is not None:
+    if not 1 <= page <= count:
+      raise ImageError(f"{name}: there is no page {page} of {count}")
+    image.seek(page - 1)
+  elif count > 1:
+    text = f"{name}: an animation of {count} frames, or as many pages"
+    if is_whole:
+      raise ImageError(text, argument="page")
+    raise ImageError(f"{text}; extract the frames to code them one by one")
 
 
 def _check_bits(bits, image, name, is_whole, wanted_depth):
@@ -295,9 +338,17 @@ def _open(source, name, max_pixels):
       image = Image.open(source, formats=FORMATS)
     finally:
       Image.MAX_IMAGE_PIXELS = limit
-  if image.width * image.height > max_pixels:
+  try:
+    _check_pixels(image, max_pixels, name)
+  except ImageError:
     image.close()
+    raise
+  return image
+
+
+def _check_pixels(image, max_pixels, name):
+  """Raises ImageError if an image that is not yet decoded claims to be too large."""
+  if image.width * image.height > max_pixels:
     raise ImageError(
         f"{name}: claims {image.width}x{image.height} pixels, more than the "
         f"{max_pixels} that are read")
-  return image
