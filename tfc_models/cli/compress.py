@@ -166,7 +166,7 @@ def _at_server(client, pages, arguments):
     start = time.perf_counter()
     picture = pages.read(data, name, output)
     image, beside = planes.parted(picture.pixels, arguments.alpha_quality)
-    is_plain = not (beside or arguments.depth or arguments.pages)
+    is_plain = not (beside or arguments.depth or arguments.srgb or arguments.pages)
     result = client.compress(data if is_plain else image, name)
     seconds = time.perf_counter() - start
     stream = bitstream.read(result)

@@ -20,6 +20,10 @@ def add_arguments(parser):
       "--pages", action="store_true",
       help="of files of several pages or frames: code each into a file, photo.tif into "
       "photo-1.tfcm, photo-2.tfcm ...")
+  parser.add_argument(
+      "--srgb", action="store_true",
+      help="convert pictures with an ICC profile, wide gamuts and CMYK too, to sRGB, and "
+      "leave the profile out")
 
 
 class Pages:
@@ -66,4 +70,4 @@ class Pages:
     page = self._numbers.get(output)
     return read_picture(
         data, name if page is None else f"{name} (page {page})",
-        depth=self._arguments.depth, page=page)
+        depth=self._arguments.depth, page=page, srgb=self._arguments.srgb)

@@ -15,6 +15,7 @@ PREFIX = b"Exif\0\0"
 
 ORIENTATION = 0x0112
 _EXIF, _GPS, _INTEROP = 0x8769, 0x8825, 0xA005
+_COLOR_SPACE, _INTEROP_INDEX = 0xA001, 0x0001
 _PREVIEW_OFFSET, _PREVIEW_LENGTH = 0x0201, 0x0202
 _SHORT, _LONG = 3, 4
 # Bytes of a value of each type: byte, text, short, long, rational, and so on.
@@ -65,6 +66,30 @@ def upright(block):
   except struct.error:
     raise ValueError("it ends too early") from None
   return bytes(data[:reach])
+
+
+def as_srgb(block):
+  """Returns a block of `upright` for pixels that have become sRGB.
+
+  Readers without a profile go by its colour space, or by the mark of Adobe RGB.
+  """
+  data = bytearray(block)
+  order = "<" if data.startswith(b"II") else ">"
+  try:
+    (first,) = struct.unpack_from(order + "I", data, 4)
+    entries, seen = list(_directory(data, order, first)[0]), 0
+    while seen < len(entries):
+      place, tag, _, _, value = entries[seen]
+      seen += 1
+      if tag in (_EXIF, _INTEROP) and seen < 10**5:
+        entries += _directory(data, order, value)[0]
+      elif tag == _COLOR_SPACE:
+        struct.pack_into(order + "HHIHH", data, place, tag, _SHORT, 1, 1, 0)
+      elif tag == _INTEROP_INDEX and data[place + 8:place + 11] == b"R03":
+        data[place + 8:place + 11] = b"R98"
+  except struct.error:
+    pass  # Readers pass over what lies beyond the end, too.
+  return bytes(data)
 
 
 def portable(exif, more=()):

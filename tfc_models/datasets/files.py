@@ -16,6 +16,7 @@ from tfc_models.datasets import (
     deep,
     deep_files,
     depth,
+    exif,
     metadata,
     pixels,
     turns,
@@ -98,7 +99,8 @@ def read_image(source, name=None, max_pixels=MAX_PIXELS):
   return _read(source, name, max_pixels, False).pixels
 
 
-def read_picture(source, name=None, max_pixels=MAX_PIXELS, depth=None, page=None):
+def read_picture(source, name=None, max_pixels=MAX_PIXELS, depth=None, page=None,
+                 srgb=False):
   """Returns the `Picture` of an image file: its pixels, transparency and metadata.
 
   Metadata are of JPEG, PNG, WebP, AVIF and TIFF files. Broken or too large ones are
@@ -112,16 +114,19 @@ def read_picture(source, name=None, max_pixels=MAX_PIXELS, depth=None, page=None
     depth: of files of more than 8 bits a sample: 8 rounds them, 16 gives uint16 pixels
       in 0..65535. Most need imagecodecs, see `deep`.
     page: of files of several pictures, the number of one from 1 on.
+    srgb: whether pixels of other colours become sRGB by their ICC profile, which is
+      then of no use and left out; see `colours.to_srgb`.
 
   Raises:
     ImageError: as of `read_image`, but for transparency.
   """
   if depth not in (None, 8, 16):
     raise UsageError(f"depth must be 8 or 16, got {depth}")
-  return _read(source, name, max_pixels, True, depth, page)
+  return _read(source, name, max_pixels, True, depth, page, srgb)
 
 
-def _read(source, name, max_pixels, is_whole, wanted_depth=None, page=None):
+def _read(source, name, max_pixels, is_whole, wanted_depth=None, page=None,
+          wants_srgb=False):
   """Returns the `Picture` of a file; without transparency and metadata if not whole."""
   if not isinstance(source, bytes):
     source, name = _content(source), name or os.fspath(source)
@@ -138,20 +143,40 @@ def _read(source, name, max_pixels, is_whole, wanted_depth=None, page=None):
       raise ImageError(
           f"{name}: it has an alpha channel; flatten it onto a background "
           "first")
-    array = _pixels(image, source, bits, name, wanted_depth)
-    found = metadata.of_image(image, array.shape[-1]) if is_whole else ({}, [])
-  return Picture(array, *found)
+    array, is_srgb, failed = _pixels(
+        image, source, bits, name, wanted_depth, wants_srgb)
+    if not is_whole:
+      return Picture(array, {}, [])
+    found, dropped = metadata.of_image(image, array.shape[-1])
+  if is_srgb and "exif" in found:
+    found["exif"] = exif.as_srgb(found["exif"])
+  return Picture(array, found, failed + dropped)
 
 
-def _pixels(image, source, bits, name, wanted_depth):
-  """Returns upright pixels."""
+def _pixels(image, source, bits, name, wanted_depth, wants_srgb):
+  """Returns upright pixels, whether a profile made them sRGB, and why not, texts."""
   pixels.mend_transparency(image)
   lies = turns.stored_orientation(image) if bits > 8 else None
   image.load()
+  profile, is_srgb, failed = image.info.get("icc_profile"), False, []
+  if bits > 8:
+    array = deep.read(image, source, bits, lies, name)
+    array = array if wanted_depth == 16 else deep.to_8_bits(array)
+  else:
+    array = pixels.of_image(image)
+  if wants_srgb and profile:
+    if array.dtype != np.uint8:
+      raise ImageError(
+          f"{name}: an ICC profile is applied to 8 bits a sample alone",
+          argument="depth")
+    try:
+      array, is_srgb = pixels.in_srgb(image, array, profile), True
+      del image.info["icc_profile"]  # It says nothing of these pixels.
+    except ValueError as error:
+      failed.append(f"colours are not converted by its ICC profile ({error})")
   if bits <= 8:
-    return turns.upright(pixels.of_image(image), turns.orientation(image))
-  array = deep.read(image, source, bits, lies, name)
-  return array if wanted_depth == 16 else deep.to_8_bits(array)
+    array = turns.upright(array, turns.orientation(image))
+  return array, is_srgb, failed
 
 
 def page_count(path):

@@ -1,6 +1,9 @@
 """Pixels of opened image files: their modes to arrays, transparency included."""
 
 import numpy as np
+from PIL import Image
+
+from tfc_models.datasets import colours
 
 _GREY = ("1", "L", "LA", "La")
 # What PNG samples of fewer bits are multiplied by, by Pillow's raw modes.
@@ -18,6 +21,25 @@ def of_image(image):
     mode += "A"
   array = np.asarray(image.convert(mode), dtype=np.uint8)
   return array[..., None] if array.ndim == 2 else array
+
+
+def in_srgb(image, array, profile):
+  """Returns the pixels of a PIL image by its profile, (H, W, 1 to 4) as `of_image`.
+
+  Args:
+    image: loaded.
+    array: its pixels as they are, uint8 (H, W, 1 to 4).
+    profile: bytes of its ICC profile.
+
+  Raises:
+    ValueError: if that is broken, or of other colours.
+  """
+  if image.mode == "CMYK":
+    return colours.to_srgb(image, profile)
+  count = array.shape[-1] // 3 * 2 + 1  # 1 of grey, 3 of colours.
+  seen = array[..., 0] if count == 1 else np.ascontiguousarray(array[..., :3])
+  return np.concatenate(
+      [colours.to_srgb(Image.fromarray(seen), profile), array[..., count:]], axis=-1)
 
 
 def mend_transparency(image):
