@@ -5,10 +5,12 @@ import dataclasses
 import struct
 import zlib
 
-from tfc_models import bitstream
-from tfc_models.bitstream import thumbnail, varint
+import numpy as np
 
-_TYPES = (0, 1, 2, 3, 4, 5, 6, 62, 63, 0x80, 0x81, 0xBF)
+from tfc_models import bitstream
+from tfc_models.bitstream import plane, thumbnail, varint
+
+_TYPES = (0, 1, 2, 3, 4, 5, 6, 7, 62, 63, 0x80, 0x81, 0x82, 0xBF)
 _NUMBERS = (0, 1, 2, 3, 15, 16, 17, 2**20, 2**31, 2**32, 2**62, 2**63 - 1)
 _NAMES = (b"tfcm-base", b"mbt2018", b"toderici2017", b"none-such", b"x\x1b[31m\n",
           b"", b"A" * 255)
@@ -86,7 +88,7 @@ def structured(data, random, fingerprints):
   raw = Raw.of(stream)
   changes = [_string] * 9 + [
       _swap, _size, _chunks, _type, _index, _count, _settings, _layout, _weights,
-      _nest, _metadata, _tail]
+      _nest, _metadata, _planes, _planes, _tail]
   for _ in range(random.choice((1, 1, 1, 2, 3))):
     random.choice(changes)(raw, random, fingerprints)
   return raw.write()
@@ -258,6 +260,19 @@ def _metadata(raw, random, _):
              random.randbytes(random.randrange(40))][:random.choice((0, 1, 2, 2, 2))]
   raw.chunks.insert(random.randrange(len(raw.chunks) + 1), _fields(
       bitstream.Chunk(bitstream.METADATA, 0, tuple(strings))))
+
+
+def _planes(raw, random, _):
+  """Puts transparency or samples into a file, of its size or another, changed or not."""
+  size = random.choice((32, 33, 64)), random.choice((32, 50, 96))
+  bits = random.choice((8, 8, 10, 16))
+  values = np.random.default_rng(random.randrange(99)).integers(0, 2**bits, size)
+  good = plane.write(random.choice((values, values & 1, np.cumsum(values & 1, 1))), bits)
+  strings = [random.choice((good, string(good, random), good[:1] + b"\1" + good[2:]))
+             ] * random.choice((1, 1, 3, 2))
+  kind = random.choice((bitstream.ALPHA, bitstream.SAMPLES))
+  raw.chunks.insert(random.randrange(len(raw.chunks) + 1), _fields(
+      bitstream.Chunk(kind, 0, tuple(strings))))
 
 
 def _tail(raw, random, _):
