@@ -120,8 +120,11 @@ def run(arguments):
           image, settings, dataclasses.replace(options, metadata=found))
     seconds = time.perf_counter() - start
     iterations = len(chunks) if "progressive" in codec.model.capabilities else None
+    # Editors write other files, which hold no planes.
+    held = bitstream.read(result).planes if kind == "image" else {}
     return result, _facts(
-        codec.model.registered_name, header, iterations, result, data, seconds)
+        codec.model.registered_name, header, iterations, result, data, seconds, found,
+        held)
 
   return files.process(pairs, work, arguments, _describe)
 
@@ -175,20 +178,20 @@ def _at_server(client, pages, arguments):
       result = bitstream.write(stream.header, stream.chunks, found, beside)
     count = sum(chunk.type in bitstream.ITERATIONS for chunk in stream.chunks)
     return result, _facts(
-        stream.header.model, stream.header, count or None, result, data, seconds)
+        stream.header.model, stream.header, count or None, result, data, seconds, found,
+        beside)
 
   return work
 
 
-def _facts(model, header, iterations, result, data, seconds):
-  stream = bitstream.read(result)
+def _facts(model, header, iterations, result, data, seconds, found, planes_held):
   return {
       "model": model, "quality": header.settings.get("quality"),
       "iterations": iterations, "height": header.height, "width": header.width,
       "bytes": len(result),
       "bpp": round(8 * len(result) / (header.height * header.width), 4),
-      "metadata": {name: len(value) for name, value in stream.metadata.items()},
-      "planes": {name: sum(map(len, strings)) for name, strings in stream.planes.items()},
+      "metadata": {name: len(value) for name, value in (found or {}).items()},
+      "planes": {name: sum(map(len, strings)) for name, strings in planes_held.items()},
       "source_bytes": len(data), "seconds": round(seconds, 3)}
 
 
