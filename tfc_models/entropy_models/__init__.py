@@ -32,6 +32,7 @@ from tfc_models.entropy_models.integer_params import (
     params_from_integers,
 )
 from tfc_models.entropy_models.levels import LevelCodec
+from tfc_models.entropy_models.logistic import LOGISTIC_SCALES, LogisticCodec
 from tfc_models.entropy_models.masked import MaskedCodec
 from tfc_models.entropy_models.mixture import (
     MixtureCodec,
@@ -56,6 +57,7 @@ from tfc_models.entropy_models.space_channel import (
     SpaceChannelParams,
 )
 from tfc_models.entropy_models.split import SplitCodec
+from tfc_models.entropy_models.subbands import SubbandCodec
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import LIMIT
 from tfc_models.entropy_models.two_pass import TwoPassCodec
@@ -63,6 +65,7 @@ from tfc_models.entropy_models.two_pass import TwoPassCodec
 __all__ = [
     "INDEX_UNIT",
     "LIMIT",
+    "LOGISTIC_SCALES",
     "LOGIT_BITS",
     "NEAREST",
     "NUM_SCALES",
@@ -87,6 +90,7 @@ __all__ = [
     "ImportanceCodec",
     "LatentCodec",
     "LevelCodec",
+    "LogisticCodec",
     "MaskedCodec",
     "ShownCodec",
     "ShownParams",
@@ -98,6 +102,7 @@ __all__ = [
     "SpaceChannelParams",
     "SplitCodec",
     "StringReader",
+    "SubbandCodec",
     "SymbolCodec",
     "SymbolReader",
     "TwoPassCodec",

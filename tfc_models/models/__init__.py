@@ -9,6 +9,7 @@ from tfc_models.models import hu2020 as hu2020
 from tfc_models.models import jia2019 as jia2019
 from tfc_models.models import johnston2018 as johnston2018
 from tfc_models.models import lee2019 as lee2019
+from tfc_models.models import ma2020 as ma2020
 from tfc_models.models import mbt2018 as mbt2018
 from tfc_models.models import mentzer2018 as mentzer2018
 from tfc_models.models import nlaic as nlaic

@@ -1,0 +1,239 @@
+"""A latent codec of wavelet subbands, from coarse to fine."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfc_models.entropy_models.base import Coded, LatentCodec
+from tfc_models.entropy_models.gaussian import GaussianParams
+from tfc_models.entropy_models.reading import StringReader, SymbolReader
+from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
+from tfc_models.layers import as_real
+from tfc_models.ops import checkerboard, probe
+from tfc_models.ops.graph import Graph
+
+
+class _Place(NamedTuple):
+  """Of which coefficients a pass speaks: the last LL has the band -1."""
+
+  level: int
+  band: int
+  half: int
+  plane: int
+
+
+class SubbandCodec(LatentCodec):
+  """Codes planes of integers by the subbands of a transform that loses nothing.
+
+  The last LL comes first, then of each level, the coarsest first, HL, LH, HH, each in
+  two passes over the halves of a checkerboard, in each the planes in turn. When a level
+  is known, the inverse transform makes the LL of the next one of it, which that sees.
+  All symbols lie in one string.
+
+  Args:
+    codec: `SymbolCodec` of integers.
+    transform: `transforms.lifting.LiftingTransform`.
+    coarsest: `transforms.subband_context.SubbandNetwork` of the last LL.
+    networks: likewise, those of the levels from the finest on; the last of them is that
+      of all coarser levels too.
+    levels: how many.
+  """
+
+  takes_turns = True
+  prices_symbols = True
+
+  def __init__(self, codec: SymbolCodec, transform, coarsest, networks, levels):
+    super().__init__(f"{codec.name}_subbands", codec.reconstruction)
+    self.codec = codec
+    self.transform = transform
+    self.coarsest = coarsest
+    self.networks = networks
+    self.levels = levels
+    # Tracing takes longer than a first image does eagerly.
+    self._graph = Graph(self._coded, eager_calls=3)
+    self._decode_graphs = {
+        kind.__name__: Graph(functools.partial(self._decode, kind), eager_calls=2)
+        for kind in (StringReader, SymbolReader)}
+
+  def leaves(self):
+    return [self.codec]
+
+  def __call__(self, y, params=None, noise=None):
+    if noise is None:
+      _, y_hat, bits = self.priced_symbols(y)
+      return y_hat, bits
+    with as_real():
+      bits = self._priced(y, noise)
+    return y, {self.codec.name: bits}
+
+  def symbols(self, y, params=None):
+    with probe.span("entropy coding"):
+      coded, y_hat, _ = self.priced_symbols(y)
+      return coded, y_hat
+
+  def priced_symbols(self, y, params=None):
+    *coded, y_hat, bits = self._graph(y)
+    return [Coded(*coded)], tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
+
+  def decode(self, reader, shape, params=None):
+    with probe.span("entropy coding"):
+      source = reader.take(self.codec)
+      self.codec.tables.check()
+      height, width, depth = shape
+      y_hat, evidence = self._decode_graphs[type(reader).__name__](
+          source, tf.convert_to_tensor(height), tf.convert_to_tensor(width))
+      reader.check(self.codec, evidence)
+      return tf.ensure_shape(y_hat, [*y_hat.shape[:3], depth])
+
+  def prepare(self, y):
+    """Starts with the scales of subbands, as if nothing were predicted."""
+    lows, details = self._pyramid(tf.convert_to_tensor(y))
+    self.coarsest.start([_deviations(lows[-1])])
+    for number, network in enumerate(self.networks):
+      network.start([_deviations(band) for band in details[number]])
+
+  def fix_tables(self):
+    """Does nothing: the tables are those of the codec inside."""
+
+  def _pyramid(self, y):
+    """Returns LL of each level, and HL, LH and HH, the finest first."""
+    lows, details = [y], []
+    for _ in range(self.levels):
+      y, bands = self.transform.forward(y)
+      lows.append(y)
+      details.append(bands)
+    return lows, details
+
+  def _priced(self, y, noise):
+    """Returns the bits, (B,), in training."""
+    batch, found = tf.shape(y)[0], []
+    source = _Known(*self._pyramid(y))
+
+    def visit(place, own):
+      # What training sees of a level is known before.
+      values = source(place)
+      found.append([_flat(x, batch) for x in (values, *own)])
+      return values
+
+    self._walk(source.lows[-1], visit, source.lows)
+    values, *own = (tf.concat(each, axis=1) for each in zip(*found))
+    _, bits = self.codec.price(values, GaussianParams(*own), noise)
+    return total(bits)
+
+  def _coded(self, y):
+    """Returns the members of a `Coded` but splits, y_hat, and bits, (B,)."""
+    batch, symbols, evidence, bits = tf.shape(y)[0], [], [], []
+    source = _Known(*self._pyramid(y))
+
+    def visit(place, own):
+      values = source(place)
+      y_hat, found = self.codec.quantize(values, own)
+      symbols.append(_flat(tf.cast(found, tf.int32), batch))
+      evidence.append(_flat(self.codec.evidence(own, tf.shape(values)), batch))
+      _, found = self.codec.price(values, own)
+      bits.append(_of_images(total(found), batch))
+      return y_hat
+
+    y_hat = self._walk(source.lows[-1], visit, source.lows)
+    return (tf.concat(symbols, axis=1), tf.concat(evidence, axis=1), y_hat,
+            tf.add_n(bits))
+
+  def _decode(self, reader, source, height, width):
+    """Returns y_hat and evidence."""
+    codec, evidence, batch = self.codec, [], tf.shape(source)[0]
+    state, more = reader.open(codec, source, 3 * height * width)
+
+    def visit(place, own):
+      nonlocal state
+      del place
+      sizes = tf.shape(own.indexes)
+      evidence.append(_flat(codec.evidence(own, sizes), batch))
+      state, symbols = more(state, evidence[-1])
+      return codec.reconstruct(_from_flat(symbols, sizes), own)
+
+    down = 2**self.levels
+    like = tf.zeros([batch, height // down, width // down, 3])
+    y_hat = self._walk(like, visit)
+    return y_hat, tf.concat(evidence, axis=1)
+
+  def _walk(self, like, visit, lows=None):
+    """Visits all coefficients, those first that others depend on.
+
+    Args:
+      like: shaped like the last LL.
+      visit: function of a `_Place` and the params of what is there, (2 B, h, w, 1) each,
+        to its integers.
+      lows: LL of each level, the finest first, where they are known.
+
+    Returns:
+      y_hat, (B, H, W, planes).
+    """
+    (ll,) = self._level(self.coarsest, like, self.levels, [-1], visit)
+    for level in reversed(range(self.levels)):
+      network = self.networks[min(level, len(self.networks) - 1)]
+      bands = self._level(network, ll, level, [0, 1, 2], visit)
+      ll = self.transform.inverse(ll, bands) if lows is None else lows[level]
+    return ll
+
+  def _level(self, network, ll, level, bands, visit):
+    """Returns the bands of a level."""
+    gradients, features = network.look(ll)
+    known = []
+    for number, band in enumerate(bands):
+      first = None
+      for half in (0, 1):
+        seen = [*known, checkerboard.whole(first)] if half else known
+        part = network.passes[2 * number + half]
+        common = part.begin(half, gradients, features, seen)
+        values = []
+        for plane in range(3):
+          own = GaussianParams(*part.params(plane, common, values))
+          values.append(visit(_Place(level, band, half, plane), own))
+        values = tf.concat(values, axis=-1)
+        if half:
+          known.append(checkerboard.whole(first, values))
+        first = values
+    return known
+
+
+class _Known:
+  """The coefficients of an image that is known, by their place."""
+
+  def __init__(self, lows, details):
+    self.lows = lows
+    self._details = details
+    self._halves = {}
+
+  def __call__(self, place):
+    key = place[:3]
+    if key not in self._halves:
+      band = self.lows[-1] if place.band < 0 else self._details[place.level][place.band]
+      self._halves[key] = checkerboard.half(band, place.half)
+    return self._halves[key][..., place.plane:place.plane + 1]
+
+
+def _deviations(band):
+  """Returns the mean absolute values of the planes of a band."""
+  return np.abs(band.numpy()).mean(axis=(0, 1, 2))
+
+
+# A pass has two grids an image, in two parts of its batch.
+
+def _of_images(values, batch):
+  """(2 B,) to (B,): sums."""
+  return tf.reduce_sum(tf.reshape(values, [-1, batch]), axis=0)
+
+
+def _flat(x, batch):
+  """(2 B, h, w, c) to (B, n, 1), in the order of grids, rows, columns, channels."""
+  x = tf.reshape(x, tf.concat([[-1, batch], tf.shape(x)[1:]], axis=0))
+  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), [batch, -1, 1])
+
+
+def _from_flat(x, sizes):
+  """The inverse of `_flat`, to `sizes`."""
+  batch = tf.shape(x)[0]
+  x = tf.reshape(x, tf.concat([[batch, -1], sizes[1:]], axis=0))
+  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), sizes)
