@@ -14,6 +14,8 @@ from tfc_models.transforms.subband_context import SubbandNetwork
 
 # Of the samples of training, as grey images.
 _GREY = 1.0 / 24.0
+# Patches whose subbands training starts from.
+_FIRST = 64
 
 
 @registry.register("ma2020")
@@ -81,7 +83,7 @@ class IWave(base.CompressionModel):
   def prepare(self, images, lmbda):
     """Starts as the 5/3 with the scales of its subbands."""
     self.build_variables()
-    self.latent_codec.prepare(_planes(image_ops.to_float(first_patches(images))))
+    self.latent_codec.prepare(_planes(image_ops.to_float(first_patches(images)[:_FIRST])))
 
 
 def _planes(x):

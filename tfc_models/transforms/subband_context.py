@@ -102,7 +102,7 @@ class _Pass(tf.Module):
         width, _SIZE, 2, padding="VALID", name="near",
         **{**bits, "input_limit": COMPANDED_LIMIT}) if seen else None
     self.linear = ExactConv2D(
-        PLANES, _SIZE, 2, padding="VALID", name="linear", **raw) if (
+        PLANES, _SIZE, 2, padding="VALID", name="linear", **{**raw, "rate": 16.0}) if (
             seen + gradients) else None
     self.joined = ExactConv2D(width, 1, name="joined", **bits)
     self.across = [
