@@ -18,8 +18,8 @@ from tfc_models.datasets.files import EXTENSIONS
 from tfc_models.errors import BitstreamError, ImageError, UsageError
 
 # Flags that choose weights or what they do, which an export has fixed.
-_OURS = ("model", "quality", "tune", "effort", "iterations", "target_size", "target_bpp",
-         "target_psnr", "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail")
+_OURS = ("model", "quality", "tune", "lossless", "effort", "iterations", "target_size",
+         "target_bpp", "target_psnr", "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail")
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 
 
@@ -36,6 +36,10 @@ def add_arguments(parser):
       "--tune", choices=pretrained.TUNES,
       help="of models with weights for both: the metric that pictures should be good "
       "at (default psnr)")
+  parser.add_argument(
+      "--lossless", action="store_true",
+      help="images come back bit by bit: by the shipped weights that can, or those of "
+      "--model")
   parser.add_argument(
       "--effort", type=int, choices=EFFORTS, metavar="1..9",
       help="of models with a Gaussian latent: how long the encoder looks for symbols that "
@@ -80,7 +84,10 @@ def run(arguments):
       return files.process(
           pairs, _at_server(client, pages, arguments), arguments, _describe)
   from tfc_models import codecs
-  model = pretrained.tuned(arguments.model or DEFAULT_MODEL, arguments.tune)
+  if arguments.lossless and arguments.tune:
+    raise UsageError("--lossless and --tune exclude each other")
+  model = pretrained.lossless(arguments.model) if arguments.lossless else (
+      pretrained.tuned(arguments.model or DEFAULT_MODEL, arguments.tune))
   path, _ = pretrained.find_by_name(model, arguments.quality)
   kind = codecs.kind_of(path)
   pages = pictures.Pages(arguments)
@@ -89,7 +96,7 @@ def run(arguments):
       codecs.extension_of(kind), pages.split)
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models.modeling.settings import Settings
-  codec = codecs.load(model, arguments.quality)
+  codec = codecs.load(model, arguments.quality, lossless=arguments.lossless)
   settings = Settings(
       iterations=arguments.iterations, tile_psnr=arguments.tile_psnr,
       raw_bits=arguments.raw_bits, effort=arguments.effort)

@@ -44,6 +44,7 @@ HINTS = {
     "is_float": "--float keeps them real",
     "limit_mib": "--bundle_mib sets the limit",
     "max_pixels": "--max_pixels raises it",
+    "model": "--model names others, a training directory too",
     "model_path": "--model_path or TFCM_MODEL_PATH names their folder",
     "name": "--name gives it another",
     "overwrite": "--overwrite replaces it",

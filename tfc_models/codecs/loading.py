@@ -50,26 +50,32 @@ def open_weights(path, quality=None, iterations=None, effort=DEFAULT_EFFORT):
   return getattr(module, name).from_file(path, quality, iterations, effort)
 
 
-def load(name=DEFAULT_MODEL, quality=None, kinds=tuple(_CODECS),
-         effort=DEFAULT_EFFORT, tune=None):
+def load(name=None, quality=None, kinds=tuple(_CODECS), effort=DEFAULT_EFFORT,
+         tune=None, lossless=False):
   """Returns a `LearnedCodec`, or a `VideoCodec` or `EditedCodec` of such a model.
 
   Args:
     name: registered name of shipped weights, training directory or weight
-      file.
+      file; None for the default, of what is asked for.
     quality: 1..100, the nearest shipped rate is taken (see `codec.quality`).
       Progressive models code as large a share of their iterations.
     kinds: of models, those that the caller can make use of.
     effort: as of `ModelCodec`.
     tune: metric that the weights are for, "psnr" or "ms-ssim"; None takes those that
       the name says.
+    lossless: whether images shall come back bit by bit.
 
   Raises:
-    UsageError: if there are no such weights, or they take no quality.
+    UsageError: if there are no such weights, they take no quality, or lose something.
   """
+  if lossless and (quality is not None or tune is not None):
+    raise UsageError("what is lossless takes no quality, and is tuned for no metric")
+  name = pretrained.lossless(name) if lossless else name or DEFAULT_MODEL
   path, found = pretrained.find_by_name(pretrained.tuned(name, tune), quality)
   kind_of(path, kinds)
   codec = open_weights(path, found, effort=effort)
+  if lossless and "lossless" not in codec.model.capabilities:
+    raise UsageError(f"{name}: these weights are not lossless", argument="model")
   if quality is not None:
     if "quality" in codec.model.capabilities:
       codec.quality = quality

@@ -11,6 +11,8 @@ DEFAULT_QUALITY = 50
 MODEL_PATH_VARIABLE = "TFCM_MODEL_PATH"
 # What weights are trained for; of those for the last, names end in it.
 TUNES = ("psnr", "ms-ssim")
+# What the names of weights that lose nothing end in.
+_LOSSLESS = "-lossless"
 # The file that training writes into its directory.
 TRAINED_FILE = "model.npz"
 
@@ -104,6 +106,24 @@ def tuned(name, tune=None):
         f"{name}: no weights are shipped that are tuned for {tune}; "
         f"there are some of {known or 'no model'}")
   return found
+
+
+def lossless(name=None):
+  """Returns the name of weights that lose nothing.
+
+  Args:
+    name: as of `find_by_name`; of a model that such weights are shipped of beside
+      others, these. None: any that are shipped.
+
+  Raises:
+    UsageError: if none are shipped, and no name says which.
+  """
+  names = [entry["name"] for entry in manifest() if entry["name"].endswith(_LOSSLESS)]
+  if name is None:
+    if not names:
+      raise UsageError("no lossless weights are shipped", argument="model")
+    return names[0]
+  return name + _LOSSLESS if name + _LOSSLESS in names else name
 
 
 def shipped_entry(fingerprint):
