@@ -5,7 +5,6 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.entropy_models.gaussian import GaussianParams
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import PRECISION
 from tfc_models.ops import quantize

@@ -1,6 +1,5 @@
 """A latent codec of wavelet subbands, from coarse to fine."""
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -8,11 +7,9 @@ import tensorflow as tf
 
 from tfc_models.entropy_models.base import Coded, LatentCodec
 from tfc_models.entropy_models.gaussian import GaussianParams
-from tfc_models.entropy_models.reading import StringReader, SymbolReader
 from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
 from tfc_models.layers import as_real
 from tfc_models.ops import checkerboard, probe
-from tfc_models.ops.graph import Graph
 
 
 class _Place(NamedTuple):
@@ -51,11 +48,6 @@ class SubbandCodec(LatentCodec):
     self.coarsest = coarsest
     self.networks = networks
     self.levels = levels
-    # Tracing takes longer than a first image does eagerly.
-    self._graph = Graph(self._coded, eager_calls=3)
-    self._decode_graphs = {
-        kind.__name__: Graph(functools.partial(self._decode, kind), eager_calls=2)
-        for kind in (StringReader, SymbolReader)}
 
   def leaves(self):
     return [self.codec]
@@ -74,17 +66,13 @@ class SubbandCodec(LatentCodec):
       return coded, y_hat
 
   def priced_symbols(self, y, params=None):
-    *coded, y_hat, bits = self._graph(y)
-    return [Coded(*coded)], tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
+    coded, y_hat, bits = self._coded(y)
+    return [coded], tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
 
   def decode(self, reader, shape, params=None):
     with probe.span("entropy coding"):
-      source = reader.take(self.codec)
-      self.codec.tables.check()
       height, width, depth = shape
-      y_hat, evidence = self._decode_graphs[type(reader).__name__](
-          source, tf.convert_to_tensor(height), tf.convert_to_tensor(width))
-      reader.check(self.codec, evidence)
+      y_hat = self._decode(reader, reader.take(self.codec), height, width)
       return tf.ensure_shape(y_hat, [*y_hat.shape[:3], depth])
 
   def prepare(self, y):
@@ -123,7 +111,7 @@ class SubbandCodec(LatentCodec):
     return total(bits)
 
   def _coded(self, y):
-    """Returns the members of a `Coded` but splits, y_hat, and bits, (B,)."""
+    """Returns the `Coded`, y_hat, and bits, (B,)."""
     batch, symbols, evidence, bits = tf.shape(y)[0], [], [], []
     source = _Known(*self._pyramid(y))
 
@@ -137,11 +125,11 @@ class SubbandCodec(LatentCodec):
       return y_hat
 
     y_hat = self._walk(source.lows[-1], visit, source.lows)
-    return (tf.concat(symbols, axis=1), tf.concat(evidence, axis=1), y_hat,
-            tf.add_n(bits))
+    coded = Coded(tf.concat(symbols, axis=1), tf.concat(evidence, axis=1))
+    return coded, y_hat, tf.add_n(bits)
 
   def _decode(self, reader, source, height, width):
-    """Returns y_hat and evidence."""
+    """Returns y_hat of what a reader took."""
     codec, evidence, batch = self.codec, [], tf.shape(source)[0]
     state, more = reader.open(codec, source, 3 * height * width)
 
@@ -156,7 +144,8 @@ class SubbandCodec(LatentCodec):
     down = 2**self.levels
     like = tf.zeros([batch, height // down, width // down, 3])
     y_hat = self._walk(like, visit)
-    return y_hat, tf.concat(evidence, axis=1)
+    reader.check(codec, tf.concat(evidence, axis=1))
+    return y_hat
 
   def _walk(self, like, visit, lows=None):
     """Visits all coefficients, those first that others depend on.

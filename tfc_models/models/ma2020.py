@@ -3,7 +3,11 @@
 import tensorflow as tf
 
 from tfc_models import registry
-from tfc_models.entropy_models import LOGISTIC_SCALES, LogisticCodec, SubbandCodec
+from tfc_models.entropy_models import (
+  LOGISTIC_SCALES,
+  LogisticCodec,
+  SubbandCodec,
+)
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.models.families.transform_model import first_patches

@@ -53,7 +53,8 @@ class SubbandNetwork(tf.Module):
     """Returns what passes see of LL, (B, H, W, PLANES): differences and features."""
     ll = tf.stop_gradient(ll)
     if self.trunk is None:
-      return None, tf.zeros_like(ll[..., :1])
+      # A constant, 1 of the real network.
+      return None, tf.fill(tf.shape(ll[..., :1]), 2.0**_BITS)
     gradients = _differences(ll)
     return gradients, self.trunk(ll, gradients)
 
