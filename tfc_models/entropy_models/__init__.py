@@ -57,6 +57,12 @@ from tfc_models.entropy_models.space_channel import (
     SpaceChannelParams,
 )
 from tfc_models.entropy_models.split import SplitCodec
+from tfc_models.entropy_models.subband_steps import (
+    QUALITIES,
+    SubbandSteps,
+    quality_of,
+    step_of,
+)
 from tfc_models.entropy_models.subbands import SubbandCodec
 from tfc_models.entropy_models.symbol_codec import SymbolCodec
 from tfc_models.entropy_models.tables import LIMIT
@@ -69,6 +75,7 @@ __all__ = [
     "LOGIT_BITS",
     "NEAREST",
     "NUM_SCALES",
+    "QUALITIES",
     "SCALE_MAX",
     "SCALE_MIN",
     "STILL",
@@ -103,6 +110,7 @@ __all__ = [
     "SplitCodec",
     "StringReader",
     "SubbandCodec",
+    "SubbandSteps",
     "SymbolCodec",
     "SymbolReader",
     "TwoPassCodec",
@@ -111,7 +119,9 @@ __all__ = [
     "mixture_bits",
     "mixture_from_integers",
     "params_from_integers",
+    "quality_of",
     "read_flags",
     "scale_from_index",
+    "step_of",
     "write_flags",
 ]

@@ -9,7 +9,7 @@ from tfc_models.entropy_models.base import Coded, LatentCodec
 from tfc_models.entropy_models.gaussian import GaussianParams
 from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
 from tfc_models.layers import as_real
-from tfc_models.ops import checkerboard, probe
+from tfc_models.ops import checkerboard, probe, quantize
 
 
 class _Place(NamedTuple):
@@ -29,6 +29,10 @@ class SubbandCodec(LatentCodec):
   is known, the inverse transform makes the LL of the next one of it, which that sees.
   All symbols lie in one string.
 
+  With `steps` subbands are quantised, and the integers that come of it go to the inverse
+  transform; params are then qualities, (B,) int32, which networks see. Contexts count in
+  steps. Without, there are no params.
+
   Args:
     codec: `SymbolCodec` of integers.
     transform: `transforms.lifting.LiftingTransform`.
@@ -36,48 +40,51 @@ class SubbandCodec(LatentCodec):
     networks: likewise, those of the levels from the finest on; the last of them is that
       of all coarser levels too.
     levels: how many.
+    steps: `SubbandSteps`; None loses nothing.
   """
 
   takes_turns = True
   prices_symbols = True
 
-  def __init__(self, codec: SymbolCodec, transform, coarsest, networks, levels):
+  def __init__(self, codec: SymbolCodec, transform, coarsest, networks, levels,
+               steps=None):
     super().__init__(f"{codec.name}_subbands", codec.reconstruction)
     self.codec = codec
     self.transform = transform
     self.coarsest = coarsest
     self.networks = networks
     self.levels = levels
+    self.steps = steps
 
   def leaves(self):
     return [self.codec]
 
   def __call__(self, y, params=None, noise=None):
     if noise is None:
-      _, y_hat, bits = self.priced_symbols(y)
+      _, y_hat, bits = self.priced_symbols(y, params)
       return y_hat, bits
     with as_real():
-      bits = self._priced(y, noise)
-    return y, {self.codec.name: bits}
+      y_hat, bits = self._priced(y, params, noise)
+    return tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
 
   def symbols(self, y, params=None):
     with probe.span("entropy coding"):
-      coded, y_hat, _ = self.priced_symbols(y)
+      coded, y_hat, _ = self.priced_symbols(y, params)
       return coded, y_hat
 
   def priced_symbols(self, y, params=None):
-    coded, y_hat, bits = self._coded(y)
+    coded, y_hat, bits = self._coded(y, params)
     return [coded], tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
 
   def decode(self, reader, shape, params=None):
     with probe.span("entropy coding"):
       height, width, depth = shape
-      y_hat = self._decode(reader, reader.take(self.codec), height, width)
+      y_hat = self._decode(reader, reader.take(self.codec), height, width, params)
       return tf.ensure_shape(y_hat, [*y_hat.shape[:3], depth])
 
-  def prepare(self, y):
+  def prepare(self, y, params=None):
     """Starts with the scales of subbands, as if nothing were predicted."""
-    lows, details = self._pyramid(tf.convert_to_tensor(y))
+    lows, details = self._pyramid(tf.convert_to_tensor(y), params)
     self.coarsest.start([_deviations(lows[-1])])
     for number, network in enumerate(self.networks):
       network.start([_deviations(band) for band in details[number]])
@@ -85,35 +92,38 @@ class SubbandCodec(LatentCodec):
   def fix_tables(self):
     """Does nothing: the tables are those of the codec inside."""
 
-  def _pyramid(self, y):
-    """Returns LL of each level, and HL, LH and HH, the finest first."""
+  def _pyramid(self, y, params):
+    """Returns LL of each level, and HL, LH and HH, the finest first, in steps."""
     lows, details = [y], []
-    for _ in range(self.levels):
+    for level in range(self.levels):
       y, bands = self.transform.forward(y)
       lows.append(y)
-      details.append(bands)
+      details.append([
+          band if params is None else band / self.steps.unit(level, number, params)
+          for number, band in enumerate(bands)])
+    if params is not None:
+      lows[-1] /= self.steps.unit(self.levels, -1, params)
     return lows, details
 
-  def _priced(self, y, noise):
-    """Returns the bits, (B,), in training."""
+  def _priced(self, y, params, noise):
+    """Returns y_hat and the bits, (B,), in training."""
     batch, found = tf.shape(y)[0], []
-    source = _Known(*self._pyramid(y))
+    source = _Known(*self._pyramid(y, params))
 
     def visit(place, own):
-      # What training sees of a level is known before.
       values = source(place)
       found.append([_flat(x, batch) for x in (values, *own)])
-      return values
+      return values if params is None else quantize.round_straight_through(values)
 
-    self._walk(source.lows[-1], visit, source.lows)
+    y_hat = self._walk(source.lows, visit, params)
     values, *own = (tf.concat(each, axis=1) for each in zip(*found))
     _, bits = self.codec.price(values, GaussianParams(*own), noise)
-    return total(bits)
+    return y_hat, total(bits)
 
-  def _coded(self, y):
+  def _coded(self, y, params):
     """Returns the `Coded`, y_hat, and bits, (B,)."""
     batch, symbols, evidence, bits = tf.shape(y)[0], [], [], []
-    source = _Known(*self._pyramid(y))
+    source = _Known(*self._pyramid(y, params))
 
     def visit(place, own):
       values = source(place)
@@ -124,11 +134,11 @@ class SubbandCodec(LatentCodec):
       bits.append(_of_images(total(found), batch))
       return y_hat
 
-    y_hat = self._walk(source.lows[-1], visit, source.lows)
+    y_hat = self._walk(source.lows, visit, params)
     coded = Coded(tf.concat(symbols, axis=1), tf.concat(evidence, axis=1))
     return coded, y_hat, tf.add_n(bits)
 
-  def _decode(self, reader, source, height, width):
+  def _decode(self, reader, source, height, width, params):
     """Returns y_hat of what a reader took."""
     codec, evidence, batch = self.codec, [], tf.shape(source)[0]
     state, more = reader.open(codec, source, 3 * height * width)
@@ -143,34 +153,42 @@ class SubbandCodec(LatentCodec):
 
     down = 2**self.levels
     like = tf.zeros([batch, height // down, width // down, 3])
-    y_hat = self._walk(like, visit)
+    y_hat = self._walk([like], visit, params)
     reader.check(codec, tf.concat(evidence, axis=1))
     return y_hat
 
-  def _walk(self, like, visit, lows=None):
+  def _walk(self, lows, visit, params):
     """Visits all coefficients, those first that others depend on.
 
     Args:
-      like: shaped like the last LL.
+      lows: LL of each level, the finest first, where they are known and nothing is
+        lost; otherwise the last counts, for its shape.
       visit: function of a `_Place` and the params of what is there, (2 B, h, w, 1) each,
         to its integers.
-      lows: LL of each level, the finest first, where they are known.
+      params: of the codec.
 
     Returns:
       y_hat, (B, H, W, planes).
     """
-    (ll,) = self._level(self.coarsest, like, self.levels, [-1], visit)
+    (ll,) = self._level(self.coarsest, lows[-1], self.levels, [-1], visit, params)
     for level in reversed(range(self.levels)):
       network = self.networks[min(level, len(self.networks) - 1)]
-      bands = self._level(network, ll, level, [0, 1, 2], visit)
-      ll = self.transform.inverse(ll, bands) if lows is None else lows[level]
+      bands = self._level(network, ll, level, [0, 1, 2], visit, params)
+      if params is None and len(lows) > 1:
+        ll = lows[level]
+      else:
+        ll = self.transform.inverse(ll, bands)
     return ll
 
-  def _level(self, network, ll, level, bands, visit):
-    """Returns the bands of a level."""
-    gradients, features = network.look(ll)
+  def _level(self, network, ll, level, bands, visit, params):
+    """Returns the bands of a level, dequantised."""
+    if params is None:
+      gradients, features = network.look(ll)
+    else:
+      per_unit = None if level == self.levels else self.steps.per_unit(level, params)
+      gradients, features = network.look(ll, per_unit, params)
     known = []
-    for number, band in enumerate(bands):
+    for number in range(len(bands)):
       first = None
       for half in (0, 1):
         seen = [*known, checkerboard.whole(first)] if half else known
@@ -179,12 +197,16 @@ class SubbandCodec(LatentCodec):
         values = []
         for plane in range(3):
           own = GaussianParams(*part.params(plane, common, values))
-          values.append(visit(_Place(level, band, half, plane), own))
+          values.append(visit(_Place(level, bands[number], half, plane), own))
         values = tf.concat(values, axis=-1)
         if half:
           known.append(checkerboard.whole(first, values))
         first = values
-    return known
+    if params is None:
+      return known
+    return [
+        self.steps.dequantized(symbols, self.steps.unit(level, band, params))
+        for symbols, band in zip(known, bands)]
 
 
 class _Known:

@@ -36,27 +36,41 @@ class SubbandNetwork(tf.Module):
     width: of hidden layers.
     features: of the trunk; 0 for what has no LL, the last LL itself, which is one band.
     scales: (N,) scales of the tables, evenly spaced in their logarithm.
+    is_told: whether networks are told a quality.
 
   Source: of two passes, see `entropy_models.TwoPassCodec`.
   """
 
-  def __init__(self, width, features, scales, name):
+  def __init__(self, width, features, scales, is_told, name):
     super().__init__(name)
     self.trunk = _Trunk(features) if features else None
+    self.is_told = is_told
     bands = BANDS if features else 1
     self.passes = [
         _Pass(PLANES * (band + half), _GRADIENTS if features else 0, features or 1,
               width, scales, f"pass_{band}_{half}")
         for band in range(bands) for half in (0, 1)]
 
-  def look(self, ll):
-    """Returns what passes see of LL, (B, H, W, PLANES): differences and features."""
+  def look(self, ll, per_unit=None, quality=None):
+    """Returns what passes see of LL, (B, H, W, .): differences and features.
+
+    Args:
+      ll: (B, H, W, PLANES) integers; of the last LL, which is not known, the shape.
+      per_unit: (B, 1, 1, PLANES), what they are multiplied by.
+      quality: (B,) int32, at most 100.
+    """
     ll = tf.stop_gradient(ll)
+    ones = tf.ones_like(ll[..., :1])
+    # A constant, 1 of the real network; a quality, at most 3.
+    told = tf.cast(quality, tf.float32)[:, None, None, None] * ones if (
+        self.is_told) else None
     if self.trunk is None:
-      # A constant, 1 of the real network.
-      return None, tf.fill(tf.shape(ll[..., :1]), 2.0**_BITS)
+      return None, 2.0**_BITS * ones if told is None else told
     gradients = _differences(ll)
-    return gradients, self.trunk(ll, gradients)
+    if per_unit is not None:
+      ll, gradients = tf.round(ll * per_unit), tf.round(gradients * per_unit)
+    limited = tf.clip_by_value(gradients, -_RAW_LIMIT, _RAW_LIMIT)
+    return limited, self.trunk(ll, gradients, told)
 
   def start(self, deviations):
     """Starts with mean absolute values, (bands, PLANES), as if nothing were predicted."""
@@ -74,10 +88,10 @@ class _Trunk(tf.Module):
         ExactConv2D(features, _SIZE, name="conv_0", **bits),
         ExactConv2D(features, 3, name="conv_1", **bits)]
 
-  def __call__(self, ll, gradients):
+  def __call__(self, ll, gradients, told):
     signed = compand(gradients)
-    x = tf.concat([
-        signed, tf.abs(signed), tf.clip_by_value(ll, -_RAW_LIMIT, _RAW_LIMIT)], axis=-1)
+    x = [signed, tf.abs(signed), tf.clip_by_value(ll, -_RAW_LIMIT, _RAW_LIMIT)]
+    x = tf.concat(x if told is None else [*x, told], axis=-1)
     for layer in self.layers:
       x = layer(x)
     return x
@@ -184,8 +198,7 @@ class _Pass(tf.Module):
 
 
 def _differences(x):
-  """Returns x[n + 1] - x[n] along rows and columns, clipped; zero at the end."""
+  """Returns x[n + 1] - x[n] along rows and columns; zero at the end."""
   right = tf.concat([x[:, :, 1:], x[:, :, -1:]], axis=2)
   below = tf.concat([x[:, 1:], x[:, -1:]], axis=1)
-  return tf.clip_by_value(
-      tf.concat([right - x, below - x], axis=-1), -_RAW_LIMIT, _RAW_LIMIT)
+  return tf.concat([right - x, below - x], axis=-1)
