@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfc_models.entropy_models.base import Coded, LatentCodec
 from tfc_models.entropy_models.gaussian import GaussianParams
 from tfc_models.entropy_models.symbol_codec import SymbolCodec, total
-from tfc_models.layers import as_real
+from tfc_models.layers import as_constants, as_real
 from tfc_models.ops import checkerboard, probe, quantize
 
 
@@ -44,7 +44,6 @@ class SubbandCodec(LatentCodec):
   """
 
   takes_turns = True
-  prices_symbols = True
 
   def __init__(self, codec: SymbolCodec, transform, coarsest, networks, levels,
                steps=None):
@@ -69,12 +68,17 @@ class SubbandCodec(LatentCodec):
 
   def symbols(self, y, params=None):
     with probe.span("entropy coding"):
-      coded, y_hat, _ = self.priced_symbols(y, params)
-      return coded, y_hat
+      return self._coded(y, params)[:2]
 
   def priced_symbols(self, y, params=None):
-    coded, y_hat, bits = self._coded(y, params)
-    return [coded], tf.ensure_shape(y_hat, y.shape), {self.codec.name: bits}
+    bits = []
+
+    def price(values, own):
+      _, found = self.codec.price(values, own)
+      bits.append(_of_images(total(found), tf.shape(y)[0]))
+
+    coded, y_hat = self._coded(y, params, price)
+    return coded, y_hat, {self.codec.name: tf.add_n(bits)}
 
   def decode(self, reader, shape, params=None):
     with probe.span("entropy coding"):
@@ -120,23 +124,28 @@ class SubbandCodec(LatentCodec):
     _, bits = self.codec.price(values, GaussianParams(*own), noise)
     return y_hat, total(bits)
 
-  def _coded(self, y, params):
-    """Returns the `Coded`, y_hat, and bits, (B,)."""
-    batch, symbols, evidence, bits = tf.shape(y)[0], [], [], []
-    source = _Known(*self._pyramid(y, params))
+  def _coded(self, y, params, price=None):
+    """Returns a list of one `Coded`, and y_hat.
+
+    Args:
+      price: function of values and their params, if any.
+    """
+    batch, symbols, evidence = tf.shape(y)[0], [], []
 
     def visit(place, own):
       values = source(place)
       y_hat, found = self.codec.quantize(values, own)
       symbols.append(_flat(tf.cast(found, tf.int32), batch))
       evidence.append(_flat(self.codec.evidence(own, tf.shape(values)), batch))
-      _, found = self.codec.price(values, own)
-      bits.append(_of_images(total(found), batch))
+      if price:
+        price(values, own)
       return y_hat
 
-    y_hat = self._walk(source.lows, visit, params)
+    with as_constants():
+      source = _Known(*self._pyramid(y, params))
+      y_hat = self._walk(source.lows, visit, params)
     coded = Coded(tf.concat(symbols, axis=1), tf.concat(evidence, axis=1))
-    return coded, y_hat, tf.add_n(bits)
+    return [coded], tf.ensure_shape(y_hat, y.shape)
 
   def _decode(self, reader, source, height, width, params):
     """Returns y_hat of what a reader took."""
@@ -153,7 +162,8 @@ class SubbandCodec(LatentCodec):
 
     down = 2**self.levels
     like = tf.zeros([batch, height // down, width // down, 3])
-    y_hat = self._walk([like], visit, params)
+    with as_constants():
+      y_hat = self._walk([like], visit, params)
     reader.check(codec, tf.concat(evidence, axis=1))
     return y_hat
 

@@ -19,6 +19,7 @@ Departs: scales are powers of two and not learned; activations are ReLU, leaky R
 import contextlib
 import contextvars
 import math
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -46,6 +47,7 @@ SLOPES = {"leaky": 2.0**-2, "relu": 0.0, "faint": 2.0**-7}
 _REAL_SLOPES = {**SLOPES, "faint": 0.01}
 
 _AS_REAL = contextvars.ContextVar("as_real", default=False)
+_AS_CONSTANTS = contextvars.ContextVar("as_constants", default=False)
 
 
 @contextlib.contextmanager
@@ -59,6 +61,24 @@ def as_real(active=True):
     yield
   finally:
     _AS_REAL.reset(token)
+
+
+@contextlib.contextmanager
+def as_constants():
+  """A context in which exact networks take no gradients and run eagerly in less time.
+
+  What makes integers of variables runs once, until these change. In graphs, and within
+  `as_real`, it does nothing.
+  """
+  token = _AS_CONSTANTS.set(True)
+  try:
+    yield
+  finally:
+    _AS_CONSTANTS.reset(token)
+
+
+def _is_constant(exact):
+  return _AS_CONSTANTS.get() and rounds(exact) and tf.executing_eagerly()
 
 
 def rounds(exact):
@@ -119,11 +139,31 @@ class _Exact:
     with tf.init_scope():
       self.fix_tables()
 
+  # What `as_constants` has made, with the checksum of what it was made of.
+  _constants = (None, None)
+
   def call(self, x):
     """Returns (B, H', W', filters) from (B, H, W, C), integers as floats."""
+    if _is_constant(self.exact):
+      kernel, bias, factor = self._as_constants()
+      total = tf.round(tf.cast(self._convolve(x, kernel), tf.float32))
+      return _constant_activation((total + bias) * factor, self.kind)
     kernel, bias = self.integers()
     total = self._convolve(tf.cast(x, CARRIER), tf.cast(kernel, CARRIER))
     return self._finish(tf.cast(total, tf.float32), bias, self._factor())
+
+  def _as_constants(self):
+    """Returns kernel, bias and factor, tensors that are made once."""
+    checksum = 0
+    for variable in (self.kernel, self.bias, self.kernel_bits):
+      checksum = zlib.crc32(variable.numpy(), checksum)
+    found, constants = self._constants
+    if found != checksum:
+      kernel, bias = (tf.stop_gradient(value) for value in self.integers())
+      constants = tf.cast(kernel, CARRIER), bias, self._factor()
+      # In one step, since threads share the layer; and nothing that Keras should track.
+      object.__setattr__(self, "_constants", (checksum, constants))
+    return constants
 
   @property
   def slope(self):
@@ -299,6 +339,16 @@ def _activated(x, slope, rounded, limits):
   if limits is not None:
     x = quantize.clip_towards(x, *_LIMITS[limits])
   return x
+
+
+def _constant_activation(x, kind):
+  """Returns what `_activated` does to integers, without gradients."""
+  if isinstance(kind, Lookup):
+    return kind(x, True)
+  if kind in SLOPES:
+    x = tf.maximum(x, x * SLOPES[kind])
+  x = tf.round(x)
+  return x if _LIMITS[kind] is None else tf.clip_by_value(x, *_LIMITS[kind])
 
 
 def power_of_two(exponents):
