@@ -5,12 +5,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.conformance import suite
+from tests.conformance import checks, suite
 from tests.conftest import make_image
 from tests.test_cli import fails
+from tfc_models import configs
 from tfc_models.codecs import LearnedCodec
 from tfc_models.entropy_models import LogisticCodec
 from tfc_models.entropy_models.gaussian import GaussianParams
+from tfc_models.modeling.settings import Settings
 from tfc_models.ops import companding, reversible
 from tfc_models.transforms.lifting import LiftingTransform
 
@@ -77,19 +79,57 @@ def test_logistic_symbols_cost_what_they_are_said_to():
   np.testing.assert_array_equal(codec.decompress(strings, y.shape[1:], params), y)
 
 
+def small(**changes):
+  """Returns a tiny model with more of a structure."""
+  arguments = configs.get("ma2020:tiny").model.arguments
+  model = suite.fresh("ma2020", **{**arguments, **changes})
+  model.fix_tables()
+  return model
+
+
 def test_images_of_all_kinds_come_back():
-  codec = LearnedCodec(suite.tiny("ma2020"), b"abcd")
-  stripes = np.zeros((33, 500, 3), np.uint8)
+  codec = LearnedCodec(small(levels=3, networks=2), b"abcd")
+  stripes = np.zeros((33, 70, 3), np.uint8)
   stripes[:, ::2] = 255
-  sizes = {}
-  for name, image in {
-      "thin": noise(1, 500, 3), "noise": noise(40, 70, 3), "stripes": stripes,
-      "white": np.full((33, 65, 3), 255, np.uint8), "grey": make_image(64, 40, 1),
-      "black": np.zeros((1, 1, 1), np.uint8)}.items():
-    data = codec.encode(image)
-    np.testing.assert_array_equal(codec.decode(data), image, name)
-    sizes[name] = len(data)
-  assert sizes["white"] < sizes["noise"]
+  for image in (noise(1, 100, 3), stripes, np.full((40, 33, 3), 255, np.uint8)):
+    np.testing.assert_array_equal(codec.decode(codec.encode(image)), image)
+
+
+@pytest.fixture(scope="module")
+def lossy():
+  return small(levels=2, lossless=False, filter_width=4)
+
+
+def test_the_lossy_mode_has_qualities(lossy):
+  assert "lossless" not in lossy.capabilities
+  codec, image = LearnedCodec(lossy, b"abcd"), make_image(40, 50)
+  sizes, errors = [], []
+  for quality in (10, 90):
+    data = codec.encode(image, Settings(quality=quality))
+    decoded = codec.decode(data)
+    np.testing.assert_array_equal(
+        decoded, lossy.reconstruct(image, Settings(quality=quality))[0])
+    sizes.append(len(data))
+    errors.append(np.square(np.float64(image) - decoded).mean())
+  assert sizes[0] < sizes[1] and errors[0] > errors[1]
+
+
+def test_what_contexts_see_of_a_lossy_file_are_integers(lossy):
+  y = tf.constant(noise(1, 32, 32, 3), tf.float32)
+  for quality in (1, 100):
+    _, y_hat = lossy.latent_codec.symbols(y, tf.constant([quality]))
+    np.testing.assert_array_equal(y_hat, np.round(y_hat))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", [
+    "a_higher_quality_takes_more_bytes_and_errs_less",
+    "any_size_and_grey_round_trip", "the_estimated_bits_are_those_coded",
+    "thirty_steps_lower_the_loss_and_reach_every_variable",
+    "encoder_and_decoder_are_one_graph_each_for_all_sizes", "eager_and_graph_agree",
+    "training_noise_depends_on_seed_step_and_sample"])
+def test_the_lossy_mode_is_a_model_like_others(lossy, check, tmp_path):
+  checks.run(check, lossy, tmp_path)
 
 
 def test_what_is_not_lossless_is_refused(tmp_path):

@@ -5,7 +5,7 @@ from tfc_models.configs import common
 _WIDE = dict(width=64, features=64, lifting_width=16, networks=4)
 _VARIANTS = {
     "lossless": _WIDE, "lossy": dict(lossless=False, **_WIDE), "narrow": dict(),
-    "tiny": dict(levels=2, width=4, features=4, lifting_width=2, networks=1),
+    "tiny": dict(levels=1, width=4, features=4, lifting_width=2, networks=1),
 }
 # That of quality 50 of "lossy", 18 / (step^2 ln 2) as of a uniform quantiser.
 _LMBDA = 0.024

@@ -68,7 +68,8 @@ class SubbandNetwork(tf.Module):
       return None, 2.0**_BITS * ones if told is None else told
     gradients = _differences(ll)
     if per_unit is not None:
-      ll, gradients = tf.round(ll * per_unit), tf.round(gradients * per_unit)
+      ll = tf.round(ll * per_unit)
+      gradients = tf.round(gradients * tf.concat([per_unit, per_unit], axis=-1))
     limited = tf.clip_by_value(gradients, -_RAW_LIMIT, _RAW_LIMIT)
     return limited, self.trunk(ll, gradients, told)
 
