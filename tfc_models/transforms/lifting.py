@@ -28,8 +28,8 @@ class LiftingTransform(tf.Module):
   Source: Ma, Liu, Yan, Li, Wu, "End-to-end optimized versatile image compression with
     wavelet-like transform", IEEE TPAMI 2020, section 3; the 5/3: Le Gall, Tabatabai,
     ICASSP 1988, in integers: Calderbank, Daubechies, Sweldens, Yeo, 1998.
-  Departs: 5/3, where the paper begins as the 9/7, which takes more bits where nothing is
-    quantised; P sees differences, since 8 bits of activations have better use than
+  Departs: 5/3, where the paper begins as the 9/7, which in integers takes 3.0 % more bits
+    of photographs, coded without loss by static contexts; P sees differences, since 8 bits of activations have better use than
     brightness; fewer channels; leaky ReLU, not tanh.
   """
 
