@@ -146,7 +146,8 @@ class _Exact:
     """Returns (B, H', W', filters) from (B, H, W, C), integers as floats."""
     if _is_constant(self.exact):
       kernel, bias, factor = self._as_constants()
-      total = tf.round(tf.cast(self._convolve(x, kernel), tf.float32))
+      total = self._convolve(tf.cast(x, CARRIER), kernel)
+      total = tf.round(tf.cast(total, tf.float32))
       return _constant_activation((total + bias) * factor, self.kind)
     kernel, bias = self.integers()
     total = self._convolve(tf.cast(x, CARRIER), tf.cast(kernel, CARRIER))
