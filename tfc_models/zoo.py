@@ -6,14 +6,15 @@ A plan is a JSON list of entries, the next one trained after the one before:
      "overrides": {"train.lmbda": 0.003}, "data": "which photographs",
      "history": "what train.init had seen"}
 
-Progressive models have one file for all rates, of quality 100; others for all rates
-have one of the quality that nothing else says. The name is that of a registered model,
+Progressive models have one file for all rates, of quality 100, which is that of lossless
+ones too; others for all rates have one of the quality that nothing else says. The name is that of a registered model,
 or begins so where weights of several variants are shipped.
 Paths and values that all entries share come from the command line.
 """
 
 import dataclasses
 import hashlib
+import math
 import os
 import re
 import time
@@ -191,10 +192,17 @@ def table(manifest):
     kodak = entry["kodak"]
     rows.append(
         f"| {entry['name']} | {entry['quality']} | {kodak['bpp']:.3f} "
-        f"| {kodak['psnr']:.2f} | {kodak['ms_ssim']:.4f} "
-        f"| {kodak['jpeg_psnr']:.2f} | {kodak['jpeg_ms_ssim']:.4f} "
+        f"| {kodak.get('psnr', math.inf):.2f} | {kodak['ms_ssim']:.4f} "
+        f"| {_jpeg(kodak)} "
         f"| {entry['lmbda']:.4g} | {entry['bytes'] / 2**20:.1f} |")
   return "\n".join(rows)
+
+
+def _jpeg(kodak):
+  """Returns JPEG's cells; it has no files as large as those without loss."""
+  if "psnr" not in kodak:
+    return "- | -"
+  return f"{kodak['jpeg_psnr']:.2f} | {kodak['jpeg_ms_ssim']:.4f}"
 
 
 def iteration_table(manifest):
@@ -275,9 +283,11 @@ def _describe(entry, train_dir, file, codec, paths):
       "data": entry.data,
       "parameters": info["parameters"],
       "arguments": info["arguments"],
+      # Of what loses nothing there is no PSNR, and no JPEG of that size.
       "kodak": {
           key: round(summary[key], 4) for key in (
-              "bpp", "psnr", "ms_ssim", "jpeg_psnr", "jpeg_ms_ssim",
+              "bpp", *(("psnr", "jpeg_psnr", "jpeg_ms_ssim")
+                       if math.isfinite(summary["psnr"]) else ()), "ms_ssim",
               "encode_seconds", "decode_seconds", "excess")} | (
                   {"curve": summary["curve"]} if summary["curve"] else {}),
   }

@@ -1,6 +1,7 @@
 """`tfcm models`: shipped weights and recipes, without TensorFlow."""
 
 import json
+import math
 
 from tfc_models import configs
 from tfc_models.pretrained import loader
@@ -25,7 +26,7 @@ def run(arguments):
     kodak = entry["kodak"]
     kind = kinds[entry["config"].partition(":")[0]]
     print(f"  {entry['name']:<{width}} {kind:<6} {entry['quality']:>7} {kodak['bpp']:>6.3f} "
-          f"{kodak['psnr']:>6.2f} {kodak['ms_ssim']:>8.4f} "
+          f"{kodak.get('psnr', math.inf):>6.2f} {kodak['ms_ssim']:>8.4f} "
           f"{entry['bytes'] / 2**20:>5.2f}  {entry['fingerprint']}")
   print("Recipes (tfcm train --config=NAME):")
   for name, summary in recipes.items():
