@@ -67,8 +67,8 @@ CODED = [*HYPERPRIORS, CONVERTED]
 
 
 def marked(names):
-  """Returns names as parameters: those without shipped weights wait until all run."""
-  return [pytest.param(name, marks=[] if name in {*kinds.shipped(), CONVERTED} else [
+  """Returns names as parameters: those of no `kinds.daily` wait until all run."""
+  return [pytest.param(name, marks=[] if name in {*kinds.daily(), CONVERTED} else [
       pytest.mark.slow]) for name in names]
 
 
@@ -81,7 +81,7 @@ pytestmark = pytest.mark.xdist_group("exactness")
 @pytest.fixture(scope="module")
 def streams(request, tmp_path_factory):
   """A folder with weights and a stream of each model that is looked at."""
-  exact = [name for name in EXACT if name in kinds.shipped() or (
+  exact = [name for name in EXACT if name in kinds.daily() or (
       request.config.getoption("markexpr") != "not slow")]
   folder = tmp_path_factory.mktemp("streams")
   converted = tmp_path_factory.mktemp(CONVERTED)
