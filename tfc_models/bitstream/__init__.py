@@ -25,6 +25,7 @@ from tfc_models.bitstream.container import (
     read,
     write,
 )
+from tfc_models.bitstream.grid import Box, Grid
 from tfc_models.bitstream.header import (
     MAGIC,
     MAX_PIXELS,
@@ -52,7 +53,9 @@ __all__ = [
     "THUMBNAIL_SIDE",
     "TILE",
     "VERSION",
+    "Box",
     "Chunk",
+    "Grid",
     "Header",
     "Stream",
     "check_size",

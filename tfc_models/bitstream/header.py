@@ -137,6 +137,8 @@ _SETTINGS = {
     "group": _Setting(2, _UINT, lambda value: value >= 1, "1 or more"),
     "rate": _Setting(3, _UINT, lambda value: value >= 1, "1 or more"),
     "rate_scale": _Setting(4, _UINT, lambda value: value >= 1, "1 or more"),
+    # Pixels a side of the tiles of a picture that is in such.
+    "tile": _Setting(5, _UINT, lambda value: 1 <= value <= MAX_SIDE, f"1..{MAX_SIDE}"),
     # What one model alone knows how to read.
     "model": _Setting(63, _BYTES, lambda value: True, "bytes"),
 }
