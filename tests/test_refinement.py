@@ -16,7 +16,7 @@ from tfc_models.errors import UsageError
 from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings
 from tfc_models.models.families import refinement
-from tfc_models.models.families.refinement import Pace, Plan
+from tfc_models.models.families.refinement import Pace, Plan, Scene
 from tfc_models.ops import probe
 
 
@@ -208,7 +208,7 @@ def test_variable_rate_strives_for_what_a_quality_stands_for():
 def test_what_errors_cause_is_measured(made, picture):
   """A lapped KLT that has just started is orthonormal but for its step."""
   y = made.analyze(made.to_batch(picture))
-  measured = made._refinement._measure(y, ())
+  measured = made.refinement._measure(Scene(made.to_batch(picture)), y, ())
   assert measured.shape == y.shape
   np.testing.assert_allclose(
       np.mean(measured, axis=(0, 1, 2)), float(made.step) ** 2, rtol=0.4)

@@ -35,7 +35,7 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, {
 __all__ += ["__version__", "decode"]
 
 
-def decode(data, model_path=()):
+def decode(data, model_path=(), region=None):
   """Returns the image of a `.tfcm` file's bytes, uint8 (H, W, 1 to 4).
 
   Of a file that was made of uint16 samples, these.
@@ -43,9 +43,10 @@ def decode(data, model_path=()):
   Args:
     data: bytes.
     model_path: weight files and folders to search besides the shipped ones.
+    region: as of `LearnedCodec.decode`, of an image.
 
   Raises:
     BitstreamError: if the file is damaged or its weights are not found.
   """
   from tfc_models import codecs
-  return codecs.StreamDecoder(model_path).decode(data)
+  return codecs.StreamDecoder(model_path).decode(data, region)

@@ -11,7 +11,7 @@ import tqdm
 
 from tfc_models import bitstream, pretrained
 from tfc_models.cli import clips, files, metadata, pictures, remote
-from tfc_models.codecs import planes
+from tfc_models.codecs import planes, tiles
 from tfc_models.codecs.loading import DEFAULT_EFFORT, DEFAULT_MODEL, EFFORTS
 from tfc_models.datasets import y4m
 from tfc_models.datasets.files import EXTENSIONS
@@ -19,7 +19,8 @@ from tfc_models.errors import BitstreamError, ImageError, UsageError
 
 # Flags that choose weights or what they do, which an export has fixed.
 _OURS = ("model", "quality", "tune", "lossless", "effort", "iterations", "target_size",
-         "target_bpp", "target_psnr", "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail")
+         "target_bpp", "target_psnr", "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail",
+         "tile")
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 
 
@@ -70,6 +71,11 @@ def add_arguments(parser):
   parser.add_argument(
       "--thumbnail", action="store_true",
       help="of these: a header of 8 bytes, for images up to 256x256")
+  parser.add_argument(
+      "--tile", type=int, metavar="PIXELS",
+      help="side of tiles that are coded on their own, for --region and little memory; 0 "
+      f"for none (default: {tiles.TILE} for images of more than "
+      f"{tiles.TILED_ABOVE / 1e6:.1f} megapixels)")
   pictures.add_arguments(parser)
   metadata.add_arguments(parser)
   remote.add_arguments(parser)
@@ -103,7 +109,8 @@ def run(arguments):
   options = codecs.FileOptions(
       target_bytes=arguments.target_size, target_bpp=arguments.target_bpp,
       target_psnr=arguments.target_psnr, target_ms_ssim=arguments.target_ms_ssim,
-      thumbnail=arguments.thumbnail, alpha_quality=arguments.alpha_quality)
+      thumbnail=arguments.thumbnail, alpha_quality=arguments.alpha_quality,
+      tile=arguments.tile)
   capabilities = codec.model.capabilities
   if arguments.quality is not None and options.has_target and (
       "quality" in capabilities and "progressive" not in capabilities):
@@ -114,7 +121,8 @@ def run(arguments):
         clips.read)
 
   def work(name, data, output):
-    picture = pages.read(data, name, output)
+    picture, source_bytes = pages.read(data, name, output), len(data)
+    del data  # Large pictures leave little room.
     image = picture.pixels
     try:
       bitstream.check_size(*image.shape[:2])
@@ -124,14 +132,15 @@ def run(arguments):
     start = time.perf_counter()
     with _watched(name, arguments.jobs):
       result, header, chunks = codec.encode_file(
-          image, settings, dataclasses.replace(options, metadata=found))
+          image, settings, dataclasses.replace(options, metadata=found),
+          files.jobs_each(arguments, pairs))
     seconds = time.perf_counter() - start
     iterations = len(chunks) if "progressive" in codec.model.capabilities else None
     # Editors write other files, which hold no planes.
     held = bitstream.read(result).planes if kind == "image" else {}
     return result, _facts(
-        codec.model.registered_name, header, iterations, result, data, seconds, found,
-        held)
+        codec.model.registered_name, header, iterations, result, source_bytes, seconds,
+        found, held)
 
   return files.process(pairs, work, arguments, _describe)
 
@@ -146,8 +155,12 @@ def _watched(name, jobs, delay=1.0):
   with tqdm.tqdm(
       desc=os.path.basename(name), disable=None if jobs == 1 else True, delay=delay,
       unit="step", leave=False, mininterval=0, miniters=1) as bar:
+    of_tiles = False
+
     def tell(kind, value):
-      if kind == "refined":
+      nonlocal of_tiles
+      of_tiles |= kind == "tile"
+      if kind == "tile" or kind == "refined" and not of_tiles:
         bar.n, bar.total = value
         bar.update(0)
 
@@ -185,13 +198,14 @@ def _at_server(client, pages, arguments):
       result = bitstream.write(stream.header, stream.chunks, found, beside)
     count = sum(chunk.type in bitstream.ITERATIONS for chunk in stream.chunks)
     return result, _facts(
-        stream.header.model, stream.header, count or None, result, data, seconds, found,
-        beside)
+        stream.header.model, stream.header, count or None, result, len(data), seconds,
+        found, beside)
 
   return work
 
 
-def _facts(model, header, iterations, result, data, seconds, found, planes_held):
+def _facts(model, header, iterations, result, source_bytes, seconds, found,
+           planes_held):
   return {
       "model": model, "quality": header.settings.get("quality"),
       "iterations": iterations, "height": header.height, "width": header.width,
@@ -199,7 +213,7 @@ def _facts(model, header, iterations, result, data, seconds, found, planes_held)
       "bpp": round(8 * len(result) / (header.height * header.width), 4),
       "metadata": {name: len(value) for name, value in (found or {}).items()},
       "planes": {name: sum(map(len, strings)) for name, strings in planes_held.items()},
-      "source_bytes": len(data), "seconds": round(seconds, 3)}
+      "source_bytes": source_bytes, "seconds": round(seconds, 3)}
 
 
 def _describe(facts):

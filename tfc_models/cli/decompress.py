@@ -1,10 +1,12 @@
 """`tfcm decompress`: `.tfcm` files to images."""
 
+import argparse
 import time
 
 from tfc_models import bitstream
 from tfc_models.cli import clips, files, metadata, outputs, remote
 from tfc_models.codecs.checks import MAX_PIXELS
+from tfc_models.errors import UsageError
 
 
 def add_arguments(parser):
@@ -24,7 +26,11 @@ def add_arguments(parser):
   parser.add_argument(
       "--max_pixels", type=int, default=MAX_PIXELS, metavar="N",
       help=f"refuse larger images (default {MAX_PIXELS}); every four iterations of a "
-      "progressive file count as an image")
+      "progressive file count as an image, one in tiles as an eighth, or a tile")
+  parser.add_argument(
+      "--region", type=_region, metavar="X,Y,W,H",
+      help="only that part of each image, in pixels from its left and top; of files in "
+      "tiles nothing else is decoded")
   outputs.add_arguments(parser)
   metadata.add_arguments(parser)
   remote.add_arguments(parser)
@@ -32,7 +38,7 @@ def add_arguments(parser):
 
 def run(arguments):
   client = remote.client(
-      arguments, ("model_path", "iterations", "allow_partial"),
+      arguments, ("model_path", "iterations", "allow_partial", "region"),
       max_pixels=arguments.max_pixels)
   pairs = files.expand(
       arguments, {".tfcm"},
@@ -50,13 +56,32 @@ def run(arguments):
   def work(name, data, output):
     codec, stream = decoder.open(data, arguments.allow_partial)
     if codec.model.kind == "video":
+      if arguments.region:
+        raise UsageError("of a video there is no --region")
       return clips.decompressed(codec, stream, arguments, output, len(data))
     start = time.perf_counter()
-    image = codec.decode_stream(stream, arguments.iterations, arguments.depth)
+    image = codec.decode_stream(
+        stream, arguments.iterations, arguments.depth, arguments.region,
+        files.jobs_each(arguments, pairs))
     return _result(
         image, stream, name, data, output, time.perf_counter() - start, arguments)
 
   return files.process(pairs, work, arguments, _describe)
+
+
+def _region(text):
+  """Returns the four numbers of a text such as "0,0,640,480".
+
+  Raises:
+    argparse.ArgumentTypeError: if it names none.
+  """
+  try:
+    left, top, width, height = map(int, text.split(","))
+  except ValueError:
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no region; wanted left, top, width and height in pixels, as "
+        "0,0,640,480") from None
+  return left, top, width, height
 
 
 def _at_server(client, arguments):

@@ -39,7 +39,7 @@ def add_arguments(parser, inputs, output):
       "--recursive", action="store_true", help="search folders to the bottom")
   parser.add_argument(
       "--jobs", type=int, default=1, metavar="N",
-      help="files at a time (default 1)")
+      help="files at a time, or tiles of a large image (default 1)")
   parser.add_argument(
       "--json", action="store_true", help="print one JSON object a file")
   parser.add_argument(
@@ -79,6 +79,11 @@ def expand(arguments, extensions, extension, split=None):
     pairs = [made for pair in pairs for made in split(*pair)]
   _check_outputs(pairs, arguments.overwrite)
   return pairs
+
+
+def jobs_each(arguments, pairs):
+  """Returns how many jobs are left for each file of `expand`."""
+  return max(1, arguments.jobs // len(pairs))
 
 
 def _walk(folder, extensions, recursive):

@@ -49,6 +49,8 @@ HINTS = {
     "name": "--name gives it another",
     "overwrite": "--overwrite replaces it",
     "page": "--pages codes each into a file of its own",
+    "region": "--region is X,Y,W,H",
+    "tile": "--tile 0 codes it in one piece",
     "timeout": "--timeout sets the limit",
 }
 

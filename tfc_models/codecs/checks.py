@@ -7,6 +7,8 @@ from tfc_models.errors import TooLargeError, WrongWeightsError
 # pictures; the first four are free.
 MAX_PIXELS = 2**25
 _FREE_ITERATIONS = 4
+# A picture in tiles takes memory for a few of them at a time, and its bytes.
+_TILED_SHARE = 1 / 8
 
 
 def check_pixels(header, iterations, max_pixels):
@@ -17,11 +19,18 @@ def check_pixels(header, iterations, max_pixels):
     iterations: of its file.
     max_pixels: of an image that is decoded once.
   """
-  times = max(1, iterations / _FREE_ITERATIONS)
-  if header.height * header.width * times > max_pixels:
-    more = "" if times == 1 else f" in {iterations} iterations"
+  height, width, side = header.height, header.width, header.settings.get("tile")
+  if side:
+    work = max(_TILED_SHARE * height * width, min(side, height) * min(side, width))
+    times = 1
+  else:
+    times = max(1, iterations / _FREE_ITERATIONS)
+    work = height * width * times
+  if work > max_pixels:
+    more = f" in {iterations} iterations" if times > 1 else (
+        f" in tiles of {side}" if side else "")
     raise TooLargeError(
-        f"an image of {header.width}x{header.height}{more} is beyond the limit "
+        f"an image of {width}x{height}{more} is beyond the limit "
         f"of {max_pixels} pixels", argument="max_pixels")
 
 

@@ -23,13 +23,13 @@ class EditedCodec(ModelCodec, Codec):
     """As of `Codec`; arguments as of `LearnedCodec.encode_file`."""
     return self.encode_file(image, settings, options).data
 
-  def encode_file(self, image, settings=None, options=None):
+  def encode_file(self, image, settings=None, options=None, jobs=1):
     """As of `LearnedCodec`; nothing of the header is in the file, chunks are none."""
     image = check_image(image)
     options = options or FileOptions()
     if options.has_target:
       self.checked_settings(settings or Settings(), options)
-      return rate_control.encode(self, image, settings or Settings(), options)
+      return rate_control.encode(self, image, settings or Settings(), options, jobs)
     settings, noted = self.checked_settings(settings or Settings(), options)
     header = Header(
         self.model.registered_name, self.fingerprint, *image.shape,
@@ -42,6 +42,10 @@ class EditedCodec(ModelCodec, Codec):
     """As of `Codec`."""
     image = np.asarray(Image.open(io.BytesIO(data)))
     return image[..., None] if image.ndim == 2 else image
+
+  def picture(self, file, jobs=1):
+    """As of `LearnedCodec`."""
+    return self.decode(file.data)
 
   def unpack(self, stream, max_pixels=None):
     """Raises BitstreamError: no `.tfcm` file is of an editor."""

@@ -22,6 +22,8 @@ class FileOptions:
     target_ms_ssim: likewise, with which it has that MS-SSIM.
     thumbnail: write a file of the thumbnail profile, see `bitstream/FORMAT.md`; of
       progressive models whose iterations have a fixed size.
+    tile: pixels a side of tiles, which are coded on their own; 0 codes pictures in
+      one, None leaves it to their size, see `tiles`.
     metadata: dict of bytes by name, some of `bitstream.METADATA_NAMES`, which the
       file carries; None for none.
     alpha_quality: 1..100, of transparency: 100 keeps it as it is, less keeps fewer
@@ -35,6 +37,7 @@ class FileOptions:
   target_psnr: Optional[float] = None
   target_ms_ssim: Optional[float] = None
   thumbnail: bool = False
+  tile: Optional[int] = None
   metadata: Optional[dict] = None
   alpha_quality: int = 100
   planes: Optional[dict] = None

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfc_models import bitstream, metrics
-from tfc_models.codecs import planes, rate_control
+from tfc_models.codecs import planes, rate_control, tiles
 from tfc_models.codecs.base import Codec
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.file_options import File, FileOptions
@@ -22,7 +22,7 @@ class LearnedCodec(ModelCodec, Codec):
     """As of `Codec`; arguments as of `encode_file`."""
     return self.encode_file(image, settings, options).data
 
-  def encode_file(self, image, settings=None, options=None):
+  def encode_file(self, image, settings=None, options=None, jobs=1):
     """Returns the `File` of an image.
 
     Args:
@@ -31,6 +31,7 @@ class LearnedCodec(ModelCodec, Codec):
         picture of 8 bits.
       settings: `modeling.settings.Settings`, what the model varies.
       options: `FileOptions`, what the file shall meet.
+      jobs: tiles at a time, of a picture in tiles.
 
     Raises:
       UsageError: if the model cannot do what they ask for.
@@ -46,9 +47,12 @@ class LearnedCodec(ModelCodec, Codec):
         options, planes={**(options.planes or {}), **beside})
     if options.has_target and "progressive" not in self.model.capabilities:
       self.checked_settings(settings or Settings(), options)
-      return rate_control.encode(self, image, settings or Settings(), options)
+      return rate_control.encode(self, image, settings or Settings(), options, jobs)
     options = options.in_bytes(height, width)
     settings, noted = self.checked_settings(settings or Settings(), options)
+    side = tiles.side_of(self.model, height, width, options.tile)
+    if side:
+      noted["tile"] = side
     header = bitstream.Header(
         self.model.registered_name, self.fingerprint, height, width, channels,
         settings=noted, thumbnail=options.thumbnail)
@@ -57,12 +61,14 @@ class LearnedCodec(ModelCodec, Codec):
     with self.coding(UsageError, header):
       if options.has_target:
         chunks = self._chunks_towards(image, settings, options, profile)
+      elif side:
+        chunks = self.model.tiling.compress(image, settings, side, jobs)
       else:
         chunks = self.model.compress(image, settings)
       return File(profile.pack(chunks, options), header, chunks)
 
   def decode(self, data, iterations=None, allow_partial=False,
-             max_pixels=MAX_PIXELS, depth=None):
+             max_pixels=MAX_PIXELS, depth=None, region=None, jobs=1):
     """Returns the image of a `.tfcm` file, uint8 (H, W, 1 to 4).
 
     Of a file that was made of uint16 samples these, unless less is asked for.
@@ -72,18 +78,26 @@ class LearnedCodec(ModelCodec, Codec):
       iterations: decode so many of a progressive file, and no more.
       depth: 8 for the picture of the model in any case, None for what there is.
       allow_partial: whether a file that was cut may be decoded as far as it goes.
-      max_pixels: larger images are refused.
+      max_pixels: larger images are refused; those in tiles if they are eight times as
+        large, or a tile is larger.
+      region: tuple of left, top, width and height in pixels: returns this part of the
+        image, and of one in tiles decodes no more than it needs.
+      jobs: tiles at a time.
 
     Raises:
       BitstreamError: if the file is damaged, or made with other weights.
+      UsageError: if there is no such region.
     """
     stream = self.read(data, allow_partial, max_pixels)
-    return self.decode_stream(stream, iterations, depth)
+    return self.decode_stream(stream, iterations, depth, region, jobs)
 
   def decode_progressively(self, data, allow_partial=False,
                            max_pixels=MAX_PIXELS):
     """Yields the uint8 image of a file after each iteration; others yield once."""
     stream = self.read(data, allow_partial, max_pixels)
+    if "tile" in stream.header.settings:
+      yield self.decode_stream(stream)
+      return
     with self.coding(BitstreamError, stream.header):
       for picture in self.model.decompress_progressively(
           stream.chunks, stream.header):
@@ -110,19 +124,32 @@ class LearnedCodec(ModelCodec, Codec):
     check_pixels(header, len(chunks), max_pixels)
     return stream._replace(chunks=chunks)
 
-  def decode_stream(self, stream, iterations=None, depth=None):
+  def decode_stream(self, stream, iterations=None, depth=None, region=None, jobs=1):
     """Returns the image of a `bitstream.Stream` of `read`.
 
     Args:
       stream: `bitstream.Stream`.
-      iterations, depth: as of `decode`.
+      iterations, depth, region, jobs: as of `decode`.
     """
+    header = stream.header
+    box = region and tiles.box_of(region, header.height, header.width)
     chunks = first_iterations(stream.chunks, iterations)
-    deep = None if iterations or depth == 8 else planes.deep_picture(stream)
+    deep = None if iterations or depth == 8 else planes.deep_picture(stream, box)
     if deep is not None:
-      return planes.joined(deep, stream)
-    with self.coding(BitstreamError, stream.header):
-      return planes.joined(self.model.decompress(chunks, stream.header), stream)
+      return planes.joined(deep, stream, box)
+    return planes.joined(self._picture(header, chunks, box, jobs), stream, box)
+
+  def picture(self, file, jobs=1):
+    """Returns the picture of 8 bits, without planes, of a `File` of `encode_file`."""
+    return self._picture(file.header, file.chunks, None, jobs)
+
+  def _picture(self, header, chunks, box, jobs):
+    """Returns what the model decodes, uint8 (H, W, 1 or 3), or a `Box` of it."""
+    with self.coding(BitstreamError, header):
+      if "tile" in header.settings:
+        return self.model.tiling.decompress(chunks, header, box, jobs)
+      image = self.model.decompress(chunks, header)
+    return box.of(image) if box else image
 
   def _chunks_towards(self, image, settings, options, profile):
     """Returns the chunks of the file that meets a target, or comes nearest."""

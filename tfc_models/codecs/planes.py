@@ -79,12 +79,13 @@ def quantised(alpha, quality, largest=255):
   return _scaled(_scaled(alpha, largest, steps), steps, largest)
 
 
-def joined(picture, stream):
+def joined(picture, stream, box=None):
   """Returns the image of a picture and the transparency of its stream.
 
   Args:
     picture: uint8 or uint16 (H, W, 1 or 3).
     stream: `bitstream.Stream`.
+    box: `bitstream.Box` of the whole that the picture is; None if it is that.
 
   Returns:
     array (H, W, 1 to 4) of the same type.
@@ -95,13 +96,15 @@ def joined(picture, stream):
   strings = stream.planes.get("alpha")
   if strings is None:
     return picture
-  (alpha,), largest = _planes("alpha", strings, 1, stream.header)
+  (alpha,), largest = _planes("alpha", strings, 1, stream.header, box)
   alpha = _scaled(alpha, largest, np.iinfo(picture.dtype).max).astype(picture.dtype)
   return np.concatenate([picture, alpha[..., None]], axis=-1)
 
 
-def deep_picture(stream):
-  """Returns the uint16 picture (H, W, 1 or 3) of a stream; None if it has none.
+def deep_picture(stream, box=None):
+  """Returns the uint16 picture (H, W, 1 or 3) of a stream, or a `bitstream.Box` of it.
+
+  None if it has none.
 
   It does not depend on what a model decodes, so that it is the same on all machines.
 
@@ -111,7 +114,8 @@ def deep_picture(stream):
   strings = stream.planes.get("samples")
   if strings is None:
     return None
-  parts, largest = _planes("samples", strings, stream.header.channels, stream.header)
+  parts, largest = _planes(
+      "samples", strings, stream.header.channels, stream.header, box)
   if len(parts) == 3:
     green, red, blue = parts
     parts = [red + green & largest, green, blue + green & largest]
@@ -161,8 +165,8 @@ def _differences(colours, bits):
   return [green, red - green & 2**bits - 1, blue - green & 2**bits - 1]
 
 
-def _planes(name, strings, count, header):
-  """Returns a list of planes (H, W), int64, and their largest value.
+def _planes(name, strings, count, header, box):
+  """Returns a list of planes (H, W), int64, or of a part, and their largest value.
 
   Raises:
     BitstreamError: if they are damaged.
@@ -175,4 +179,5 @@ def _planes(name, strings, count, header):
   if len(depths) != 1 or min(depths) < 8:
     text = ", ".join(map(str, sorted(depths)))
     raise BitstreamError(f"the stream holds {name} of {text} bits, wanted 8 to 16")
-  return [part.astype(np.int64) for part, _ in read], 2**depths.pop() - 1
+  parts = [box.of(part) if box else part for part, _ in read]
+  return [part.astype(np.int64) for part in parts], 2**depths.pop() - 1

@@ -1,13 +1,21 @@
 """Profiles of the container: how chunks of a model lie in a file."""
 
 from tfc_models import bitstream
-from tfc_models.bitstream import ITERATION, ITERATIONS, LATENT, Chunk
+from tfc_models.bitstream import (
+  ITERATION,
+  ITERATIONS,
+  LATENT,
+  TILE,
+  Chunk,
+  Grid,
+)
 from tfc_models.errors import BitstreamError, ChecksumError, UsageError
 
 
 def profile_of(model, header):
-  """Returns the profile that a header asks for: `Standard` or `Thumbnail`."""
-  return (Thumbnail if header.thumbnail else Standard)(model, header)
+  """Returns the profile that a header asks for: `Standard`, `Tiled` or `Thumbnail`."""
+  kind = Tiled if "tile" in header.settings else Standard
+  return (Thumbnail if header.thumbnail else kind)(model, header)
 
 
 class Standard:
@@ -48,6 +56,35 @@ class Standard:
           "latents or iterations")
     if [chunk.index for chunk in stream.chunks] != list(range(len(stream.chunks))):
       raise BitstreamError("chunks are missing, or out of order")
+    return stream.chunks
+
+
+class Tiled(Standard):
+  """A chunk for each tile of a picture, all there unless the file was cut."""
+
+  def unpack(self, stream):
+    """As of `Standard`.
+
+    Raises:
+      BitstreamError: if the model codes no tiles, or these are none of such a picture.
+    """
+    header, side = self.header, self.header.settings["tile"]
+    if self.model.tiling is None:
+      raise BitstreamError(
+          f"the stream is in tiles, {self.model.registered_name} has none")
+    try:
+      self.model.tiling.check(side)
+    except UsageError as error:
+      raise BitstreamError(str(error)) from None
+    if {chunk.type for chunk in stream.chunks} != {TILE}:
+      raise BitstreamError("the stream should be in tiles, and holds something else")
+    count = Grid(header.height, header.width, side).count
+    found = [chunk.index for chunk in stream.chunks]
+    if found != list(range(len(found))) or len(found) > count or (
+        stream.complete and len(found) < count):
+      raise BitstreamError(
+          f"an image of {header.width}x{header.height} has {count} tiles of {side}, the "
+          f"stream holds {len(found)}, or in another order")
     return stream.chunks
 
 

@@ -42,7 +42,7 @@ class Target(NamedTuple):
   first: int = _MIDDLE
 
 
-def encode(codec, image, settings, options):
+def encode(codec, image, settings, options, jobs=1):
   """Returns the `File` of the best quality that meets a target.
 
   That of the highest within a budget of bytes, or of the lowest that reaches a
@@ -53,12 +53,13 @@ def encode(codec, image, settings, options):
     image: uint8 array (H, W, C).
     settings: `Settings`; any quality in it is not looked at.
     options: `FileOptions` with one target.
+    jobs: as of `LearnedCodec.encode_file`.
 
   Raises:
     UsageError: if they have several, or no quality meets it; it says which comes
       nearest.
   """
-  found = _targets(codec, image, options.in_bytes(*image.shape[:2]))
+  found = _targets(codec, image, options.in_bytes(*image.shape[:2]), jobs)
   if len(found) != 1:
     raise UsageError("one target at a time: a size, PSNR or MS-SSIM")
   (target,) = found
@@ -67,7 +68,7 @@ def encode(codec, image, settings, options):
   def measured(quality, **more):
     next(count)
     files[quality] = codec.encode_file(
-        image, dataclasses.replace(settings, quality=quality, **more), plain)
+        image, dataclasses.replace(settings, quality=quality, **more), plain, jobs)
     return target.measure(files[quality])
 
   below, above, values = enclosing(measured, target)
@@ -108,10 +109,10 @@ def _fill(measured, target, size, tries):
   return size
 
 
-def _targets(codec, image, options):
+def _targets(codec, image, options, jobs):
   """Returns the list of `Target` of options."""
   def decoded(file):
-    return codec.decode(file.data)
+    return codec.picture(file, jobs)
 
   found = []
   if options.target_bytes is not None:

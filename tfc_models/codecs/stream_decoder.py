@@ -6,7 +6,7 @@ import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import bitstream, pretrained, registry
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.loading import open_weights
-from tfc_models.errors import UnknownModelError
+from tfc_models.errors import UnknownModelError, UsageError
 
 
 class StreamDecoder:
@@ -23,14 +23,22 @@ class StreamDecoder:
     self._codecs = {}
     self._lock = threading.Lock()
 
-  def decode(self, data):
+  def decode(self, data, region=None):
     """Returns the image of a `.tfcm` file as `LearnedCodec.decode` does, or its frames.
+
+    Args:
+      data: bytes.
+      region: as of `LearnedCodec.decode`, of an image.
 
     Raises:
       BitstreamError: if the file is damaged or its weights are not found.
     """
     codec, stream = self.open(data)
-    return codec.decode_stream(stream)
+    if region is None:
+      return codec.decode_stream(stream)
+    if codec.model.kind != "image":
+      raise UsageError(f"of a {codec.model.kind} there is no region")
+    return codec.decode_stream(stream, region=region)
 
   def open(self, data, allow_partial=False):
     """Returns the codec that a file needs, and its `bitstream.Stream`."""

@@ -26,6 +26,11 @@ class CompressionModel(Model):
   rest follows.
   """
 
+  @property
+  def tiling(self):
+    """What codes pictures in tiles, see `models.families.tiling`; None for nothing."""
+    return None
+
   @abc.abstractmethod
   def encode(self, x, settings: Settings) -> list[Chunk]:
     """Returns the list of `bitstream.Chunk` of one image.
@@ -124,10 +129,8 @@ class CompressionModel(Model):
 
   def to_batch(self, image):
     """uint8 (H, W, C) to (1, H', W', 3) float, padded."""
-    x = image_ops.to_float(image[None])
-    if x.shape[-1] == 1:
-      x = image_ops.rgb_from_gray(x)
-    return padding.pad_to_multiple(x, self.downsampling_factor)
+    return padding.pad_to_multiple(
+        image_ops.rgb_batch(image), self.downsampling_factor)
 
   def to_image(self, x_hat, shape):
     """(1, H', W', 3) float, padded, to a uint8 array of `shape`."""

@@ -12,6 +12,12 @@ def to_float(image):
   return tf.gather(_FLOATS, tf.cast(image, tf.int32))
 
 
+def rgb_batch(image):
+  """Returns a uint8 image (H, W, 1 or 3) as (1, H, W, 3) float32 in [0, 1]."""
+  x = to_float(image[None])
+  return rgb_from_gray(x) if x.shape[-1] == 1 else x
+
+
 def to_uint8(image):
   """Returns float `image` clipped to [0, 1], rounded to uint8 in [0, 255]."""
   return tf.cast(tf.round(tf.clip_by_value(image, 0.0, 1.0) * 255.0), tf.uint8)

@@ -103,6 +103,9 @@ class Client:
     """
     stream = bitstream.read(data)
     header = stream.header
+    if any(chunk.type == bitstream.TILE for chunk in stream.chunks):
+      raise BitstreamError(
+          "the stream is in tiles, which servers do not decode; do it without one")
     check_pixels(header, len(stream.chunks), self._max_pixels)
     deep = None if depth == 8 else planes.deep_picture(stream)
     if deep is not None:

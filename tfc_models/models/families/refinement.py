@@ -85,6 +85,34 @@ _TOLERANCE = 0.02
 _LEAST = 1e-3
 
 
+class Scene(NamedTuple):
+  """What the decoder should show, and what it shows besides y_hat.
+
+  Attributes:
+    x: (B, H, W, 3) in [0, 1].
+    around: where y is a tile, the latent of a window around it; otherwise None.
+    place: int32 (4,): row and column of y in `around`, of x in the picture of that.
+  """
+
+  x: tf.Tensor
+  around: Optional[tf.Tensor] = None
+  place: Optional[tf.Tensor] = None
+
+  def shown(self, synthesize, y_hat, told):
+    """Returns x_hat, shaped like x, of y_hat."""
+    if self.around is None:
+      return synthesize(y_hat, *told)
+    row, column, top, left = tf.unstack(self.place, 4)
+    bottom, right = row + tf.shape(y_hat)[1], column + tf.shape(y_hat)[2]
+    middle = self.around[:, row:bottom]
+    y_hat = tf.concat([middle[:, :, :column], y_hat, middle[:, :, right:]], axis=2)
+    y_hat = tf.concat(
+        [self.around[:, :row], y_hat, self.around[:, bottom:]], axis=1)
+    size = tf.shape(self.x)
+    return synthesize(y_hat, *told)[
+        :, top:top + size[1], left:left + size[2]]
+
+
 class State(NamedTuple):
   """Where an encoder is, and the best that it has seen.
 
@@ -188,11 +216,17 @@ class Refinement:
         else _StructureGraph(functools.partial(self._rounded, is_moved))
         for is_moved in (False, True)}
 
-  def __call__(self, x, y, told, settings):
+  def looks(self, settings):
+    """Returns whether an encoder looks at what the decoder will show."""
+    model = self._model
+    return bool(model.latent_codec.weighs and PLANS[settings.effort or 1].steps
+                and model.lmbda_at(settings.quality) is not None)
+
+  def __call__(self, scene, y, told, settings):
     """Returns the `Choice` of an encoder.
 
     Args:
-      x: (B, H, W, 3) in [0, 1].
+      scene: `Scene`; None will do where nobody `looks`.
       y: its latent.
       told: of `TransformModel.told`.
       settings: `Settings`, of which `quality`, `effort` and `rounding` count.
@@ -206,21 +240,21 @@ class Refinement:
     if settings.rounding != 1.0 and worth is not None:
       worth = worth * settings.rounding
       more = {"rounding": _PLAIN * worth}
-    if lmbda is None or not plan.steps:
+    if not self.looks(settings):
       return Choice(whole, y, more)
     lmbda = tf.constant(lmbda * settings.rounding / 3.0, tf.float32)
     given, state = self._start(y, told, more)
     with probe.span("refinement"):
-      state = self._refined(x, state, told, plan, lmbda, worth)
+      state = self._refined(scene, state, told, plan, lmbda, worth)
     if state.z_hat is not None and "z" in plan.steps:
       given = codec.given(state.best_z_hat, *told)
     return Choice(given, state.best_y_hat, {"rounding": NEAREST}, state.best_coded)
 
-  def _refined(self, x, state, told, plan, lmbda, worth):
+  def _refined(self, scene, state, told, plan, lmbda, worth):
     """Returns the `State` in the end, whose best is of all that was rounded."""
     pace = plan.known
     if worth is None:
-      worth, pace = lmbda * self._measure(state.y_hat, told), plan.measured
+      worth, pace = lmbda * self._measure(scene, state.y_hat, told), plan.measured
     worth = tf.convert_to_tensor(worth, tf.float32)
     steps = plan.steps if state.z_hat is not None else plan.steps.replace("z", "")
     roundings, is_moved = 0, False
@@ -235,10 +269,10 @@ class Refinement:
       else:
         seen = self._move if step == "y" else self._note
         state = self._round[is_moved](
-            seen(x, state, told, weights), told, weights)
+            seen(scene, state, told, weights), told, weights)
         is_moved = False
       probe.note("refined", (number + 1, len(steps)))
-    return self._note(x, state, told, weights)
+    return self._note(scene, state, told, weights)
 
   def _start(self, y, told, more):
     """Returns the `Given` and the `State` of plain rounding."""
@@ -254,17 +288,17 @@ class Refinement:
         y, z, y_hat, given.side, given.params, side_bits + bits, side_bits, coded,
         math.inf * ones, y_hat, given.side, coded, y, y_hat, ones)
 
-  def _seen(self, x, state, told, weights):
+  def _seen(self, scene, state, told, weights):
     """Returns the state after a look at x_hat."""
-    x_hat = self._model.synthesize(state.y_hat, *told)
-    return _noted(state, weights.lmbda * _squares(x, x_hat))
+    x_hat = scene.shown(self._model.synthesize, state.y_hat, told)
+    return _noted(state, weights.lmbda * _squares(scene.x, x_hat))
 
-  def _moved(self, x, state, told, weights):
+  def _moved(self, scene, state, told, weights):
     """Returns the state after a step of y, not rounded yet."""
     with tf.GradientTape() as tape:
       tape.watch(state.y_hat)
-      x_hat = self._model.synthesize(state.y_hat, *told)
-      distortion = weights.lmbda * _squares(x, x_hat)
+      x_hat = scene.shown(self._model.synthesize, state.y_hat, told)
+      distortion = weights.lmbda * _squares(scene.x, x_hat)
     wanted = state.y_hat - tape.gradient(
         distortion, state.y_hat) / (2.0 * weights.worth)
     return _towards(_noted(state, distortion), distortion, wanted, weights.rate)
@@ -301,11 +335,11 @@ class Refinement:
         y_hat=y_hat, z_hat=z_hat, params=params, bits=side_bits + bits,
         side_bits=side_bits, coded=coded)
 
-  def _measured(self, y_hat, told):
+  def _measured(self, scene, y_hat, told):
     """Returns about what squared error, on 0..255, each error of 1 in y_hat causes."""
     with tf.GradientTape() as tape:
       tape.watch(y_hat)
-      x_hat = self._model.synthesize(y_hat, *told)
+      x_hat = scene.shown(self._model.synthesize, y_hat, told)
       signs = tf.sign(tf.random.stateless_uniform(tf.shape(x_hat), (0, 0), -1.0, 1.0))
       total = 255.0 * tf.reduce_sum(signs * x_hat)
     squares = tf.square(tape.gradient(total, y_hat))
@@ -316,22 +350,25 @@ class Refinement:
 
 
 class _StructureGraph:
-  """A `Graph` of a function of structures of tensors and None, always of one kind."""
+  """A `Graph` of a function of structures of tensors and None, one for each kind."""
 
   def __init__(self, function):
     self._function = function
-    self._graph = Graph(self._of_tensors, built=True)
-    self._structure = None
+    self._graphs = {}
 
   def __call__(self, *structures):
-    self._structure = structures
-    return self._graph(*(
-        x for x in tf.nest.flatten(structures) if x is not None))
+    values = tf.nest.flatten(structures)
+    kind = tuple(x is None for x in values)
+    if kind not in self._graphs:
+      empty = tf.nest.map_structure(lambda x: None if x is None else 0, structures)
+      self._graphs[kind] = Graph(
+          functools.partial(self._of_tensors, empty), built=True)
+    return self._graphs[kind](*(x for x in values if x is not None))
 
-  def _of_tensors(self, *tensors):
+  def _of_tensors(self, empty, *tensors):
     tensors = iter(tensors)
     return self._function(*tf.nest.map_structure(
-        lambda x: None if x is None else next(tensors), self._structure))
+        lambda x: None if x is None else next(tensors), empty))
 
 
 def _whole(codec, told):

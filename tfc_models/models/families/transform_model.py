@@ -8,7 +8,8 @@ import tensorflow as tf
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
-from tfc_models.models.families.refinement import Refinement
+from tfc_models.models.families.refinement import Refinement, Scene
+from tfc_models.models.families.tiling import Tiling
 from tfc_models.ops import image as image_ops
 
 # Of the images that `prepare` is given: so many pixels, in so many steps.
@@ -44,24 +45,29 @@ class TransformModel(base.CompressionModel):
       setattr(self, name, part)
     self.factor = factor
     self.depth = depth
-    self._refinement = Refinement(self)
+    self.refinement = Refinement(self)
+    self._tiling = Tiling(self)
 
   @property
   def latents(self):
     return self.latent_codec.latents
 
+  @property
+  def tiling(self):
+    return self._tiling
+
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     told = self.told(tf.shape(x)[0], settings.quality, context.lmbda)
     y = self.analyze(x, *told)
     if context.noise is None:
-      y_hat, bits = self._refinement(x, y, told, settings).price()
+      y_hat, bits = self.refinement(Scene(x), y, told, settings).price()
     else:
       y_hat, bits = self.latent_codec(y, *told, noise=context.noise)
     return base.ModelOutput(self.synthesize(y_hat, *told), bits)
 
   def encode(self, x, settings):
     told = self.told(1, settings.quality)
-    choice = self._refinement(x, self.analyze(x, *told), told, settings)
+    choice = self.refinement(Scene(x), self.analyze(x, *told), told, settings)
     return [base.latent_chunk(self.latent_codec.write_all(choice.symbols()))]
 
   def lmbda_at(self, quality=None):

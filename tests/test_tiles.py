@@ -1,0 +1,311 @@
+"""Pictures in tiles: decoded as in one piece, in parts if wanted, and read with doubt."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.conformance import suite
+from tests.conftest import make_image
+from tests.test_cli import fails, tfcm
+from tfc_models import bitstream
+from tfc_models.bitstream import LATENT, TILE, Box, Chunk, Grid
+from tfc_models.codecs import FileOptions, LearnedCodec, checks, tiles
+from tfc_models.errors import BitstreamError, TooLargeError, UsageError
+from tfc_models.modeling.settings import Settings
+from tfc_models.models.families import tiling
+from tfc_models.ops.receptive import reach
+from tfc_models.serving.client import Client
+
+SIDE = 96
+IMAGE = make_image(200, 290)
+COUNT = 12  # In 3 rows, the last of 8 pixels that are padded to 32.
+TILES = FileOptions(tile=SIDE)
+QUICK = Settings(effort=1)
+
+
+@pytest.fixture(scope="module")
+def codec():
+  model = suite.tiny("tfcm-base")
+  model.lmbda = 0.004
+  for number, block in enumerate(model.synthesis_blocks):  # They start as zero.
+    shape = block.expand.kernel.shape
+    block.expand.kernel.assign(0.1 * tf.random.stateless_normal(shape, (number, 0)))
+  return LearnedCodec(model, b"abcd")
+
+
+@pytest.fixture(scope="module")
+def file(codec):
+  return codec.encode_file(IMAGE, QUICK, TILES)
+
+
+@pytest.fixture(scope="module")
+def decoded(codec, file):
+  return codec.decode(file.data)
+
+
+def changed(file, chunks, **settings):
+  header = dataclasses.replace(
+      file.header, settings={**file.header.settings, **settings})
+  return bitstream.write(header, chunks)
+
+
+# Geometry.
+
+
+def test_tiles_cover_a_picture_once():
+  grid, seen = Grid(7, 10, 4), np.zeros((7, 10), int)
+  for index in range(grid.count):
+    grid.box(index).of(seen)[:] += 1 + index
+  np.testing.assert_array_equal(seen, np.kron(
+      [[1, 2, 3], [4, 5, 6]], np.ones((4, 4), int))[:7, :10])
+  assert grid.touched(Box(3, 4, 5, 9)) == [1, 2, 4, 5]
+  assert grid.touched(Box(0, 0, 4, 4)) == [0]
+
+
+@pytest.mark.parametrize("size, before, after", [(1, 0, 0), (4, 1, 2), (5, 2, 2)])
+def test_the_reach_of_a_convolution_is_that_of_its_kernel(size, before, after):
+  kernel = tf.zeros((size, size, 3, 5))  # Whatever its weights are.
+  found = reach(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"), 1, 3, 1)
+  assert found == (before, after)
+
+
+def test_the_reach_of_what_sees_all_has_no_end():
+  assert reach(lambda x: x + tf.reduce_mean(x, (1, 2), keepdims=True), 1, 3, 1) is None
+
+
+# Pixels.
+
+
+def test_tiles_are_decoded_as_the_whole_is(codec, file, decoded):
+  """Their latents together give the same pixels in one synthesis, to the last bit."""
+  model = codec.model
+  told, grid = model.told(1), model.tiling._grid(200, 290, SIDE)
+  y_hat = np.zeros((1, grid.height, grid.width, model.depth), np.float32)
+  for index, chunk in enumerate(file.chunks):
+    box = grid.box(index)
+    box.of(y_hat, 1)[:] = model.tiling._decode(chunk, box, told)
+  whole = model.to_image(model.synthesize(tf.constant(y_hat), *told), IMAGE.shape)
+  np.testing.assert_array_equal(decoded, whole)
+
+
+def test_the_latent_of_a_tile_is_that_of_the_whole(codec, monkeypatch):
+  model, seen = codec.model, []
+  refine = model.refinement.__class__.__call__
+  monkeypatch.setattr(
+      model.refinement.__class__, "__call__",
+      lambda self, scene, y, *rest: seen.append((scene, y)) or refine(
+          self, scene, y, *rest))
+  model.tiling.compress(IMAGE, Settings(effort=2), SIDE)
+  told, grid = model.told(1), model.tiling._grid(200, 290, SIDE)
+  x = model.to_batch(IMAGE)
+  y = model.analyze(x, *told)
+  x_hat = model.synthesize(y, *told)
+  for index, (scene, found) in enumerate(seen):
+    np.testing.assert_allclose(found, grid.box(index).of(y, 1), atol=1e-4)
+    # What an encoder compares is what the tile has a part in.
+    shown = grid.box(index).grown(*reversed(model.tiling.reaches.synthesis), grid.whole)
+    shown = shown.scaled(model.factor)
+    np.testing.assert_array_equal(scene.x, shown.of(x, 1))
+    np.testing.assert_allclose(
+        scene.shown(model.synthesize, found, told), shown.of(x_hat, 1), atol=1e-4)
+
+
+@pytest.mark.parametrize("region", [
+    (0, 0, 290, 200), (100, 1, 80, 190), (95, 95, 2, 2), (289, 0, 1, 200),
+    (250, 180, 37, 20)])
+def test_a_region_is_the_same_part_of_the_whole(codec, file, decoded, region):
+  left, top, width, height = region
+  np.testing.assert_array_equal(
+      codec.decode(file.data, region=region),
+      decoded[top:top + height, left:left + width])
+
+
+def test_a_region_decodes_the_tiles_that_it_needs(codec, file, monkeypatch):
+  found, decode = [], tiling.Tiling._decode
+  monkeypatch.setattr(tiling.Tiling, "_decode", lambda self, chunk, *rest: (
+      found.append(chunk.index), decode(self, chunk, *rest))[1])
+  codec.decode(file.data, region=(10, 10, 40, 40))
+  assert found == [0]
+  found.clear()
+  codec.decode(file.data)
+  assert sorted(found) == list(range(COUNT))  # Once each.
+
+
+def test_latents_of_a_few_lines_are_held_at_a_time():
+  grid, cells = Grid(80, 800, 10), Box(0, 0, 80, 800)
+  parts = tiling._parts(grid, cells)
+  seen = [part.grown(2, 2, cells) for part in parts]
+  latents = tiling._Latents(grid, seen, lambda needed: iter(
+      [(index, np.zeros((1, 10, 10, 1), np.float32)) for index in needed]))
+  most = 0
+  for box in seen:
+    assert latents.of(box, box).shape == (1, box.height, box.width, 1)
+    most = max(most, len(latents._tiles))
+  assert len(parts) == 640 and most < 2 * 8 + 3
+  assert not latents._tiles
+
+
+def test_a_region_of_a_file_in_one_piece_is_cut_out(codec):
+  data = codec.encode(IMAGE[:70, :90], QUICK)
+  np.testing.assert_array_equal(
+      codec.decode(data, region=(5, 6, 7, 8)), codec.decode(data)[6:14, 5:12])
+
+
+@pytest.mark.parametrize("region", [
+    (0, 0, 0, 5), (-1, 0, 5, 5), (280, 0, 11, 5), (0, 199, 5, 2)])
+def test_regions_outside_are_refused(codec, file, region):
+  with pytest.raises(UsageError, match="none of an image of 290x200"):
+    codec.decode(file.data, region=region)
+
+
+def test_jobs_change_nothing(codec, file, decoded):
+  assert codec.encode_file(IMAGE, QUICK, TILES, jobs=3).data == file.data
+  np.testing.assert_array_equal(codec.decode(file.data, jobs=3), decoded)
+
+
+def test_grey_pictures_have_tiles_too(codec):
+  image = IMAGE[:150, :200, :1]
+  data = codec.encode(image, QUICK, TILES)
+  assert codec.decode(data).shape == image.shape
+
+
+# What is coded in tiles.
+
+
+def test_small_pictures_are_in_one_piece(codec, monkeypatch):
+  plain = codec.encode(IMAGE, QUICK)
+  assert bitstream.read(plain).chunks[0].type == LATENT
+  assert codec.encode(IMAGE, QUICK, FileOptions(tile=0)) == plain
+  assert codec.encode(IMAGE, QUICK, FileOptions(tile=320)) == plain
+  monkeypatch.setattr(tiles, "TILED_ABOVE", 200 * 290 - 1)
+  monkeypatch.setattr(tiles, "TILE", SIDE)
+  assert bitstream.read(codec.encode(IMAGE, QUICK)).header.settings["tile"] == SIDE
+  assert codec.encode(IMAGE, QUICK, FileOptions(tile=0)) == plain
+
+
+def test_sides_that_do_not_fit_a_model_are_refused(codec):
+  for side in (-32, 33, 100):
+    with pytest.raises(UsageError, match="multiple of 32 for tfcm-base"):
+      codec.encode(IMAGE, QUICK, FileOptions(tile=side))
+
+
+def test_models_that_see_whole_pictures_have_no_tiles():
+  with pytest.raises(UsageError, match="toderici2016 codes pictures as a whole"):
+    tiles.side_of(suite.tiny("toderici2016"), 300, 300, 128)
+
+
+@pytest.mark.slow
+def test_attention_between_all_sites_has_no_tiles():
+  nlaic = suite.tiny("nlaic")
+  with pytest.raises(UsageError, match="nlaic looks at pictures as a whole"):
+    tiles.side_of(nlaic, 300, 300, 128)
+  assert tiles.side_of(nlaic, 9000, 9000) is None
+
+
+def test_efforts_gain_in_tiles(codec):
+  def loss(effort):
+    image = IMAGE[:96, :192]
+    file = codec.encode_file(image, Settings(effort=effort), TILES)
+    error = np.sum(np.square(image.astype(float) - codec.decode(file.data)))
+    return 8 * len(file.data) + codec.model.lmbda_at(50) / 3 * error
+
+  assert loss(5) < 0.995 * loss(1)
+
+
+@pytest.mark.slow
+def test_a_target_takes_one_quality_for_all_tiles():
+  codec = LearnedCodec(suite.tiny("tfcm-flex"), b"abcd")
+  size = len(codec.encode(IMAGE, dataclasses.replace(QUICK, quality=40), TILES))
+  options = dataclasses.replace(TILES, target_bytes=size)
+  found = codec.encode_file(IMAGE, Settings(effort=1), options)
+  assert len(found.data) <= size and len(found.chunks) == COUNT
+  assert found.header.settings["quality"] >= 40
+
+
+# Files.
+
+
+def test_tiles_that_are_none_of_a_picture_are_refused(codec, file):
+  chunks = file.chunks
+  for found in (chunks[:-1], [*chunks, chunks[-1]._replace(index=COUNT)],
+                [chunks[1], chunks[0], *chunks[2:]]):
+    with pytest.raises(BitstreamError, match="has 12 tiles of 96"):
+      codec.decode(changed(file, found))
+  for side, reason in ((64, "has 20 tiles of 64"), (100, "multiple of 32")):
+    with pytest.raises(BitstreamError, match=reason):
+      codec.decode(changed(file, chunks, tile=side))
+  plain = [Chunk(LATENT, 0, (b"", b""))]
+  with pytest.raises(BitstreamError, match="holds something else"):
+    codec.decode(changed(file, plain))
+  header = dataclasses.replace(file.header, settings={})
+  with pytest.raises(BitstreamError, match="reads latents or iterations"):
+    codec.decode(bitstream.write(header, chunks))
+
+
+def test_tiles_that_hold_something_else_are_refused(codec, file):
+  def decoding(*inner):
+    codec.decode(changed(file, [bitstream.nest(TILE, 0, inner), *file.chunks[1:]]))
+
+  (latent,) = bitstream.unnest(file.chunks[0])
+  for inner in ([latent, latent], [latent._replace(strings=latent.strings[:1])],
+                [latent._replace(type=2)]):
+    with pytest.raises(BitstreamError, match="latent strings"):
+      decoding(*inner)
+  # Strings of a tile of another size: their digest is of other tables.
+  with pytest.raises(BitstreamError):
+    decoding(*bitstream.unnest(file.chunks[-1]))
+
+
+def test_a_header_of_no_side_is_refused(file):
+  data = bytearray(file.data)
+  place = data.index(bytes([5 << 2, SIDE]))
+  data[place + 1] = 0
+  with pytest.raises(BitstreamError):
+    bitstream.read(bytes(data))
+
+
+def test_limits_are_of_a_tile_and_an_eighth_of_the_picture(codec, file):
+  codec.read(file.data, max_pixels=SIDE**2)
+  with pytest.raises(TooLargeError, match="290x200 in tiles of 96 is beyond"):
+    codec.read(file.data, max_pixels=SIDE**2 - 1)
+  header = dataclasses.replace(
+      file.header, height=2**14, width=2**14, settings={"tile": 1024})
+  checks.check_pixels(header, 1, checks.MAX_PIXELS)
+  header.settings["tile"] = 2**13
+  with pytest.raises(TooLargeError):
+    checks.check_pixels(header, 1, checks.MAX_PIXELS)
+
+
+def test_of_a_file_that_was_cut_the_first_tiles_are_shown(codec, file, decoded):
+  cut = file.data[:-len(file.chunks[-1].strings[0]) - 3]
+  with pytest.raises(BitstreamError):
+    codec.decode(cut)
+  found = codec.decode(cut, allow_partial=True)
+  np.testing.assert_array_equal(found[:160], decoded[:160])
+  assert found.shape == decoded.shape
+
+
+def test_clients_of_servers_refuse_tiles(file):
+  with pytest.raises(BitstreamError, match="in tiles, which servers do not decode"):
+    Client.decompress(None, file.data)
+
+
+# Commands.
+
+
+def test_commands_code_tiles_and_decode_a_region(tmp_path):
+  photo, stream, part = (tmp_path / name for name in ("a.png", "a.tfcm", "part.png"))
+  Image.fromarray(IMAGE[:200, :280]).save(photo)
+  words = "--model", "tfcm-base", "--tile", "128", "--jobs", "2", "--effort", "1"
+  assert tfcm("compress", photo, *words)[0] == 0
+  code, out, _ = tfcm("info", stream)
+  assert code == 0 and "tile=128" in out and out.count("chunk type 4") == 6
+  assert json.loads(tfcm("info", stream, "--json")[1])["settings"]["tile"] == 128
+  assert tfcm("decompress", stream, "-o", part, "--region", "100,20,50,40")[0] == 0
+  assert Image.open(part).size == (50, 40)
+  fails(1, "is no region", "decompress", stream, "--region", "1,2,3")
+  fails(1, "multiple of 32", "compress", photo, "--overwrite", "--tile", "40")
