@@ -6,8 +6,9 @@ from tfc_models.errors import UsageError
 # Pixels a side, where nobody asks for others: bits of photographs at quality 50 are
 # 0.3 % more than in one piece, and a region takes little beside itself.
 TILE = 1024
-# Pictures of more pixels are coded in tiles, where nobody says.
-TILED_ABOVE = 2**23
+# Pictures of more pixels are coded in tiles, where nobody says: in one piece they would
+# take more than 3 GB; those that codecs are compared on, up to 2048x2048, do not.
+TILED_ABOVE = 2**22
 
 
 def side_of(model, height, width, asked=None):
