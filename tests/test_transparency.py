@@ -14,7 +14,7 @@ from tests.test_datasets import chunk
 from tfc_models import bitstream
 from tfc_models.bitstream import Chunk, plane
 from tfc_models.codecs import FileOptions, StreamDecoder, planes, transparency
-from tfc_models.datasets import files
+from tfc_models.datasets import files, pixels
 from tfc_models.errors import BitstreamError, ImageError, UsageError
 
 HEIGHT, WIDTH = 40, 56
@@ -191,6 +191,17 @@ def test_one_transparent_grey_of_png_is_found_at_any_depth(depth, grey, row):
   pixels = files.read_picture(data).pixels
   np.testing.assert_array_equal(pixels[0, :, 1], 255 * (values != grey))
   np.testing.assert_array_equal(pixels[0, :, 0], values * 255 // (2**depth - 1))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"])
+def test_strips_are_converted_as_the_whole_is(mode, monkeypatch):
+  image = Image.fromarray(PICTURE).convert(mode)
+  if mode in ("L", "P", "RGB"):  # One value or entry is clear.
+    image.info["transparency"] = image.getpixel((3, 3))
+  whole = pixels.of_image(image)
+  assert whole.shape[-1] == {"1": 1, "L": 2, "LA": 2, "CMYK": 3}.get(mode, 4)
+  monkeypatch.setattr(pixels, "_STRIP", 7)
+  np.testing.assert_array_equal(pixels.of_image(image), whole)
 
 
 @pytest.fixture(scope="module")

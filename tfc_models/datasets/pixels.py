@@ -6,6 +6,8 @@ from PIL import Image
 from tfc_models.datasets import colours
 
 _GREY = ("1", "L", "LA", "La")
+# Rows that are converted at a time.
+_STRIP = 256
 # What PNG samples of fewer bits are multiplied by, by Pillow's raw modes.
 _SCALES = {"L;2": 85, "L;4": 17}
 
@@ -14,13 +16,17 @@ def of_image(image):
   """Returns the uint8 array (H, W, 1 to 4) of a PIL image of 8 bits or fewer.
 
   Grey or RGB, and transparency behind them if there is any; palettes and CMYK are
-  converted.
+  converted. In strips: Pillow's copies of large images take more than themselves.
   """
   mode = "L" if image.mode in _GREY else "RGB"
   if image.has_transparency_data:
     mode += "A"
-  array = np.asarray(image.convert(mode), dtype=np.uint8)
-  return array[..., None] if array.ndim == 2 else array
+  array = np.empty((image.height, image.width, len(mode)), np.uint8)
+  for top in range(0, image.height, _STRIP):
+    bottom = min(top + _STRIP, image.height)
+    strip = image.crop((0, top, image.width, bottom)).convert(mode)
+    array[top:bottom] = np.asarray(strip).reshape(array[top:bottom].shape)
+  return array
 
 
 def in_srgb(image, array, profile):
