@@ -128,12 +128,12 @@ def test_whatever_one_file_meets_is_a_line_and_the_rest_is_done(
   Image.new("L", (65536, 1)).save(tmp_path / "wide.png")
   encode = LearnedCodec.encode_file
 
-  def fail(self, image, settings=None, options=None):
+  def fail(self, image, settings=None, options=None, jobs=1):
     if image.shape[0] == 8:
       raise ValueError("first line\nsecond line")
     if image.shape[0] == 16:
       raise MemoryError
-    return encode(self, image, settings, options)
+    return encode(self, image, settings, options, jobs)
 
   monkeypatch.setattr(LearnedCodec, "encode_file", fail)
   code, _, err = tfcm("compress", tmp_path, "--model", tiny_weights)

@@ -180,7 +180,7 @@ class Stub:
 
   model = Model
 
-  def encode_file(self, image, settings=None, options=None):
+  def encode_file(self, image, settings=None, options=None, jobs=1):
     picture, found = planes.parted(image)
     header = Header("stub", bytes(4), *picture.shape)
     data = bitstream.write(

@@ -64,6 +64,14 @@ def test_the_lowest_quality_that_is_good_enough_is_taken(codec, quality):
   assert metrics.compare(IMAGE, codec.decode(file.data)).ms_ssim >= similar - 1e-9
 
 
+def test_the_picture_is_measured_without_what_lies_beside_it(codec):
+  wanted = psnr(codec, at(codec, 40))
+  image = np.dstack([IMAGE, np.full_like(IMAGE[..., 0], 99)])
+  file = codec.encode_file(image, options=FileOptions(target_psnr=wanted))
+  assert quality_of(file) <= 40
+  assert metrics.psnr(IMAGE, codec.decode(file.data)[..., :3]) >= wanted
+
+
 @pytest.mark.parametrize("options, reason", [
     ({"target_bytes": 60}, r"target of 60 bytes: 1, the nearest, gives \d+ bytes"),
     ({"target_psnr": 99.0}, r"99.00 dB: 100, the nearest, gives \d\d\.\d\d dB"),

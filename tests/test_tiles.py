@@ -13,7 +13,16 @@ from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream
 from tfc_models.bitstream import LATENT, TILE, Box, Chunk, Grid
-from tfc_models.codecs import FileOptions, LearnedCodec, checks, tiles
+from tfc_models.codecs import (
+    FileOptions,
+    LearnedCodec,
+    StreamDecoder,
+    checks,
+    open_weights,
+    planes,
+    tiles,
+)
+from tfc_models.datasets import deep_files
 from tfc_models.errors import BitstreamError, TooLargeError, UsageError
 from tfc_models.modeling.settings import Settings
 from tfc_models.models.families import tiling
@@ -173,6 +182,22 @@ def test_grey_pictures_have_tiles_too(codec):
   assert codec.decode(data).shape == image.shape
 
 
+@pytest.mark.parametrize("side, region", [(0, (90, 20, 40, 80)), (SIDE, (3, 97, 95, 3))])
+def test_planes_lie_beside_tiles_and_are_cut_to_a_region(codec, side, region):
+  noise = np.random.default_rng(0).integers(1, 256, (100, 130, 4))
+  alpha = np.broadcast_to(np.arange(130), (100, 130))  # Smooth, none of it is 0.
+  deep = (256 * np.dstack([IMAGE[:100, :130], alpha]) + noise).astype(np.uint16)
+  data = codec.encode(deep, QUICK, FileOptions(tile=side))
+  left, top, width, height = region
+  part = np.s_[top:top + height, left:left + width]
+  np.testing.assert_array_equal(codec.decode(data), deep)
+  np.testing.assert_array_equal(codec.decode(data, region=region), deep[part])
+  flat = codec.decode(data, depth=8)
+  np.testing.assert_array_equal(
+      flat[..., 3], planes.rescaled(deep, np.uint8)[..., 3])
+  np.testing.assert_array_equal(codec.decode(data, depth=8, region=region), flat[part])
+
+
 # What is coded in tiles.
 
 
@@ -275,6 +300,9 @@ def test_limits_are_of_a_tile_and_an_eighth_of_the_picture(codec, file):
   header = dataclasses.replace(
       file.header, height=2**14, width=2**14, settings={"tile": 1024})
   checks.check_pixels(header, 1, checks.MAX_PIXELS)
+  checks.check_pixels(header, 1, 2**26, plane_count=1)
+  with pytest.raises(TooLargeError):  # Planes are read whole.
+    checks.check_pixels(header, 1, 2**26 - 1, plane_count=1)
   header.settings["tile"] = 2**13
   with pytest.raises(TooLargeError):
     checks.check_pixels(header, 1, checks.MAX_PIXELS)
@@ -297,15 +325,48 @@ def test_clients_of_servers_refuse_tiles(file):
 # Commands.
 
 
-def test_commands_code_tiles_and_decode_a_region(tmp_path):
+@pytest.fixture
+def warm(tiny_weights, monkeypatch):
+  """Commands load weights once."""
+  codec = open_weights(tiny_weights)
+  decoder = StreamDecoder([tiny_weights])
+  decoder._codecs[codec.fingerprint] = codec
+  monkeypatch.setattr("tfc_models.codecs.StreamDecoder", lambda *_: decoder)
+  monkeypatch.setattr("tfc_models.codecs.load", lambda *_, **__: codec)
+
+
+def test_commands_code_tiles_and_decode_a_region(tmp_path, tiny_weights, warm):
   photo, stream, part = (tmp_path / name for name in ("a.png", "a.tfcm", "part.png"))
   Image.fromarray(IMAGE[:200, :280]).save(photo)
-  words = "--model", "tfcm-base", "--tile", "128", "--jobs", "2", "--effort", "1"
-  assert tfcm("compress", photo, *words)[0] == 0
+  words = "--model", tiny_weights, "--effort", "1", "--jobs", "2"
+  assert tfcm("compress", photo, *words, "--tile", "128")[0] == 0
   code, out, _ = tfcm("info", stream)
   assert code == 0 and "tile=128" in out and out.count("chunk type 4") == 6
   assert json.loads(tfcm("info", stream, "--json")[1])["settings"]["tile"] == 128
   assert tfcm("decompress", stream, "-o", part, "--region", "100,20,50,40")[0] == 0
   assert Image.open(part).size == (50, 40)
   fails(1, "is no region", "decompress", stream, "--region", "1,2,3")
-  fails(1, "multiple of 32", "compress", photo, "--overwrite", "--tile", "40")
+  fails(1, "multiple of 32", "compress", photo, "--overwrite", *words, "--tile", "40")
+
+
+def test_commands_cut_transparency_and_16_bits_to_a_region(tmp_path, tiny_weights, warm):
+  clear, deep = IMAGE[:70, :80], IMAGE[:70, :80, :1] * np.uint16(256) + 7
+  alpha = np.broadcast_to(np.arange(80, dtype=np.uint8) + 1, (70, 80))
+  Image.fromarray(np.dstack([clear, alpha])).save(tmp_path / "clear.png")
+  (tmp_path / "deep.png").write_bytes(deep_files.file_bytes(deep, "PNG"))
+  assert tfcm("compress", tmp_path / "clear.png", tmp_path / "deep.png", "--depth", "16",
+              "--model", tiny_weights, "--tile", "64", "--effort", "1")[0] == 0
+
+  cut = np.s_[10:70, 60:69]
+  words = "--region", "60,10,9,60", "-o", tmp_path / "part.png", "--overwrite"
+
+  def part(name, *more):
+    assert tfcm("decompress", tmp_path / name, *words, *more)[0] == 0
+    return np.asarray(Image.open(tmp_path / "part.png"))
+
+  found = part("clear.tfcm")
+  assert found.shape == (60, 9, 4)
+  np.testing.assert_array_equal(found[..., 3], alpha[cut])
+  np.testing.assert_array_equal(part("deep.tfcm"), deep[..., 0][cut])
+  flat = part("deep.tfcm", "--depth", "8")
+  assert flat.shape == (60, 9) and flat.dtype == np.uint8

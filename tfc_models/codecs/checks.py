@@ -7,21 +7,24 @@ from tfc_models.errors import TooLargeError, WrongWeightsError
 # pictures; the first four are free.
 MAX_PIXELS = 2**25
 _FREE_ITERATIONS = 4
-# A picture in tiles takes memory for a few of them at a time, and its bytes.
+# A picture in tiles takes memory for a few of them at a time, and its bytes. Planes
+# beside it are decoded whole, each at about as many bytes a pixel.
 _TILED_SHARE = 1 / 8
 
 
-def check_pixels(header, iterations, max_pixels):
+def check_pixels(header, iterations, max_pixels, plane_count=0):
   """Raises TooLargeError if an image is more work than a limit allows.
 
   Args:
     header: `bitstream.Header`.
     iterations: of its file.
     max_pixels: of an image that is decoded once.
+    plane_count: of planes of samples beside it.
   """
   height, width, side = header.height, header.width, header.settings.get("tile")
   if side:
-    work = max(_TILED_SHARE * height * width, min(side, height) * min(side, width))
+    share = _TILED_SHARE * (1 + plane_count)
+    work = max(share * height * width, min(side, height) * min(side, width))
     times = 1
   else:
     times = max(1, iterations / _FREE_ITERATIONS)

@@ -78,10 +78,11 @@ class LearnedCodec(ModelCodec, Codec):
       iterations: decode so many of a progressive file, and no more.
       depth: 8 for the picture of the model in any case, None for what there is.
       allow_partial: whether a file that was cut may be decoded as far as it goes.
-      max_pixels: larger images are refused; those in tiles if they are eight times as
-        large, or a tile is larger.
+      max_pixels: larger images are refused; those in tiles if an eighth is larger, and
+        as much again for each plane beside them, or a tile is.
       region: tuple of left, top, width and height in pixels: returns this part of the
-        image, and of one in tiles decodes no more than it needs.
+        image, and of one in tiles decodes no more than it needs; planes of samples and
+        transparency are read whole.
       jobs: tiles at a time.
 
     Raises:
@@ -121,7 +122,7 @@ class LearnedCodec(ModelCodec, Codec):
     self.check_weights(header)
     check_pixels(header, 1, max_pixels)
     chunks = profile_of(self.model, header).unpack(stream)
-    check_pixels(header, len(chunks), max_pixels)
+    check_pixels(header, len(chunks), max_pixels, sum(map(len, stream.planes.values())))
     return stream._replace(chunks=chunks)
 
   def decode_stream(self, stream, iterations=None, depth=None, region=None, jobs=1):
