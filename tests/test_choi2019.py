@@ -15,6 +15,9 @@ from tfc_models.modeling.settings import Settings, TrainingContext
 from tfc_models.models.choi2019 import BINS, QUALITY, RATES, rate_of
 from tfc_models.ops.noise import Noise
 
+# Of a model without shipped weights.
+pytestmark = pytest.mark.slow
+
 NAMES = ["choi2019", "choi2019-mean"]
 # Where the other takes its time and says little more.
 ONE = [NAMES[0], pytest.param(NAMES[1], marks=pytest.mark.slow)]

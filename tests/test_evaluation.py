@@ -80,7 +80,7 @@ def test_weights_of_one_rate_refuse_another_quality(tiny_weights):
 
 @pytest.mark.parametrize("image, reason", [
     (np.zeros((4, 4, 3), np.float32), "uint8 values .* got float32"),
-    (np.zeros((4, 4, 4), np.uint8), r"got \(4, 4, 4\)"),
+    (np.zeros((4, 4, 5), np.uint8), r"got \(4, 4, 5\)"),
     (np.zeros((0, 4, 3), np.uint8), r"got \(0, 4, 3\)"),
     (np.zeros((4,), np.uint8), r"got \(4,\)")])
 def test_arrays_of_another_kind_are_refused(tiny_weights, image, reason):

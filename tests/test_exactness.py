@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import checkpoints
-from tests.conformance import kinds, suite, waking
+from tests.conformance import suite, waking
 from tests.conftest import make_image
 from tests.decode_elsewhere import exact_layers, observe
 from tests.test_cli import fails
@@ -61,14 +61,16 @@ def loud(name, **changes):
 EXACT = [name for name in registry.names("image")
          if any(layer.exact for layer in exact_layers(suite.bare(name)))]
 HYPERPRIORS = [name for name in EXACT if hyperpriors(suite.bare(name))]
+# Looked at whenever tests run: the default, a walk by fronts, signs.
+DAILY = {"tfcm-flex", "mbt2018", "toderici2017"}
 # Networks that were trained as real ones, see `tests/test_convert.py`.
 CONVERTED = "converted"
 CODED = [*HYPERPRIORS, CONVERTED]
 
 
 def marked(names):
-  """Returns names as parameters: those of no `kinds.daily` wait until all run."""
-  return [pytest.param(name, marks=[] if name in {*kinds.daily(), CONVERTED} else [
+  """Returns names as parameters: those of others than `DAILY` wait until all run."""
+  return [pytest.param(name, marks=[] if name in {*DAILY, CONVERTED} else [
       pytest.mark.slow]) for name in names]
 
 
@@ -81,7 +83,7 @@ pytestmark = pytest.mark.xdist_group("exactness")
 @pytest.fixture(scope="module")
 def streams(request, tmp_path_factory):
   """A folder with weights and a stream of each model that is looked at."""
-  exact = [name for name in EXACT if name in kinds.daily() or (
+  exact = [name for name in EXACT if name in DAILY or (
       request.config.getoption("markexpr") != "not slow")]
   folder = tmp_path_factory.mktemp("streams")
   converted = tmp_path_factory.mktemp(CONVERTED)

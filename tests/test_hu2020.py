@@ -11,6 +11,9 @@ from tfc_models.modeling.settings import TrainingContext
 from tfc_models.ops.noise import Noise
 from tfc_models.transforms import coarse_to_fine
 
+# Of a model without shipped weights.
+pytestmark = pytest.mark.slow
+
 SIZES = {"num_filters": 16, "latent_depth": 24}
 
 

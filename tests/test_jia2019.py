@@ -11,6 +11,9 @@ from tfc_models.codecs import LearnedCodec
 from tfc_models.modeling.settings import Settings, TrainingContext
 from tfc_models.ops.noise import Noise
 
+# Of a model without shipped weights.
+pytestmark = pytest.mark.slow
+
 SPEC = configs.get("jia2019:tiny").model
 
 

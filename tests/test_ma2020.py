@@ -100,6 +100,7 @@ def lossy():
   return small(levels=2, lossless=False, filter_width=4)
 
 
+@pytest.mark.slow
 def test_the_lossy_mode_has_qualities(lossy):
   assert "lossless" not in lossy.capabilities
   codec, image = LearnedCodec(lossy, b"abcd"), make_image(40, 50)

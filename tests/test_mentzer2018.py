@@ -11,6 +11,9 @@ from tfc_models.entropy_models import AutoregressiveCodec, CategoricalCodec
 from tfc_models.ops.noise import Noise
 from tfc_models.transforms.context_3d import Context3D
 
+# Of a model without shipped weights.
+pytestmark = pytest.mark.slow
+
 CENTRES = np.float32([-2.0, -1.1, -0.3, 0.5, 1.2, 2.0])
 NOISE = Noise(0, 0, tf.range(1))
 

@@ -17,6 +17,9 @@ from tfc_models.layers import ExactAttention, NonLocalAttention
 from tfc_models.layers.non_local import NonLocal
 from tfc_models.transforms.context_3d import JointContext3D
 
+# Of a model without shipped weights.
+pytestmark = pytest.mark.slow
+
 
 def features(shape, seed=0):
   return tf.constant(np.random.default_rng(seed).normal(0, 1, shape), tf.float32)

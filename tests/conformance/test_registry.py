@@ -13,8 +13,7 @@ from tfc_models.modeling.training_step import DISTORTIONS
 assert models, "importing the package registers the models"
 NAMES = registry.names()
 
-# Checks that trace, take many steps, or ask what code says that models share: once for
-# each kind of model of `kinds.daily`, unless all run.
+# Checks that trace or take many steps: of so many kinds of models, unless all run.
 LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
         "ms_ssim_is_trained_towards_too",
         "encoder_and_decoder_are_one_graph_each_for_all_sizes",
@@ -23,17 +22,16 @@ LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
         "the_last_progressive_image_is_the_decoded_one",
         "a_progressive_encoder_stops_at_its_target",
         "a_progressive_file_may_end_after_any_iteration"}
-# Of other models these too.
-LOADING = {"saved_and_loaded_weights_write_the_same_bytes",
-           "more_effort_decodes_to_what_its_encoder_says"}
+CLOSELY = {"mbt2018", "tfcm-flex", "toderici2017"}
+# Those of models that `kinds.daily` leaves out: that they code at all.
+FEW = {"class_facts_are_stated", "any_size_and_grey_round_trip",
+       "the_estimated_bits_are_those_coded"}
 
 
 def marks(name, check):
   """Returns the marks of a check: those of a model share a process, and the model."""
-  is_daily = name in kinds.daily()
-  stands = name in kinds.leading() or registry.get(name).kind != "image"
-  slow = check in LONG and not (is_daily and stands) or (
-      check in LOADING and not is_daily) or (
+  slow = (check in LONG and name not in CLOSELY) or (
+      name not in kinds.daily() and check not in FEW) or (
       # Sixteen seconds each; test_recurrent.py lets smaller ones learn and code.
       ("graph_each" in check or "thirty_steps" in check) and "progressive" in registry.get(name).capabilities)
   return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if slow else [])]
