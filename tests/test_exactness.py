@@ -126,7 +126,7 @@ def expected(streams):
 
 
 def test_streams_of_every_exact_model_use_many_tables(streams, expected):
-  assert CONVERTED in expected and len(expected) > 5
+  assert CONVERTED in expected and len(expected) > 3
   for name in expected:
     assert "desync" not in expected[name]
     assert len(set(expected[name])) == len(expected[name]) > 1
