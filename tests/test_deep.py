@@ -26,7 +26,7 @@ def deep_image(channels, bits=16, seed=0):
   """Returns a picture whose low bits count, as uint16 in 0..65535."""
   noise = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, channels))
   image = 256 * make_image(HEIGHT, WIDTH, channels).astype(np.int64) + noise
-  return planes._scaled(planes._scaled(image, 65535, 2**bits - 1), 2**bits - 1,
+  return deep.scaled(deep.scaled(image, 65535, 2**bits - 1), 2**bits - 1,
                         65535).astype(np.uint16)
 
 
@@ -42,7 +42,7 @@ def pnm(array, largest):
 def native(bits, channels=3):
   """Returns values of so many bits, and what is made of them."""
   image = deep_image(channels, bits)
-  return planes._scaled(image, 65535, 2**bits - 1).astype(np.uint16), image
+  return deep.scaled(image, 65535, 2**bits - 1).astype(np.uint16), image
 
 
 TEN, TEN_BITS = native(10)

@@ -55,7 +55,7 @@ def write(coefficients, tables, height, width, metadata=None):
   if max(height, width) > _MAX_SIDE:
     raise UsageError(
         f"JPEG sides are at most {_MAX_SIDE} pixels, got {width}x{height}")
-  used = [min(c, len(tables) - 1) for c in range(depth)]
+  used = tables_of(depth, len(tables))
   parts = [
       b"\xff\xd8",
       _segment(0xE0, b"JFIF\0" + struct.pack(">HBHHBB", 0x0101, 0, 1, 1, 0, 0)),
@@ -69,7 +69,7 @@ def write(coefficients, tables, height, width, metadata=None):
     frame += bytes([component + 1, 0x11, number])
     scan += bytes([component + 1, number << 4 | number])
   parts.append(_segment(0xC0, frame))
-  symbols = _symbols(coefficients, used)
+  symbols = symbols_of(coefficients, len(tables))
   codes = {}
   for name, counts in counted(symbols).items():
     kind, number = name
@@ -131,14 +131,9 @@ class Symbols(NamedTuple):
   value: np.ndarray
 
 
-def symbols_of(coefficients, number_of_tables=2):
-  """Returns the `Symbols` of coefficients, as of `write`.
-
-  Raises:
-    UsageError: if they exceed what baseline JPEG can say.
-  """
-  depth = coefficients.shape[2]
-  return _symbols(coefficients, [min(c, number_of_tables - 1) for c in range(depth)])
+def tables_of(depth, count):
+  """Returns the numbers of the tables of `depth` components: Cb and Cr share the last."""
+  return [min(component, count - 1) for component in range(depth)]
 
 
 def counted(symbols):
@@ -150,8 +145,12 @@ def counted(symbols):
       for number in np.unique(symbols.table) for kind in (DC, AC)}
 
 
-def _symbols(coefficients, used):
-  """Returns `Symbols`, given the tables of components; all blocks at a time."""
+def symbols_of(coefficients, number_of_tables=2):
+  """Returns the `Symbols` of coefficients, as of `write`; all blocks at a time.
+
+  Raises:
+    UsageError: if they exceed what baseline JPEG can say.
+  """
   depth = coefficients.shape[2]
   blocks = coefficients.reshape(-1, depth, BLOCK * BLOCK)[..., ZIGZAG]
   blocks = blocks.astype(np.int64)
@@ -161,7 +160,7 @@ def _symbols(coefficients, used):
         "coefficients beyond what baseline JPEG can say (+-1023, differences of "
         "the first of +-2047); larger steps in the tables make them smaller")
   blocks = blocks.reshape(-1, BLOCK * BLOCK)  # In the order of the stream.
-  tables = np.tile(used, len(dc))
+  tables = np.tile(tables_of(depth, number_of_tables), len(dc))
   # Of each: a block, a place within it, the kind, the symbol, the value.
   number, site = np.nonzero(blocks[:, 1:])
   site += 1

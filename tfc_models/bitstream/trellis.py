@@ -33,8 +33,7 @@ def optimize(coefficients, tables, worth, passes=1):
   Returns:
     int64 array of the same shape.
   """
-  depth = coefficients.shape[2]
-  used = [min(c, len(tables) - 1) for c in range(depth)]
+  used = jpeg.tables_of(coefficients.shape[2], len(tables))
   limit = jpeg.MAX_AC
   exact = np.clip(np.asarray(coefficients, np.float64), -limit, limit)
   found = np.rint(exact).astype(np.int64)

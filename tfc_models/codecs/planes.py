@@ -8,6 +8,7 @@ import numpy as np
 from tfc_models.bitstream import plane
 from tfc_models.codecs.base import check_image
 from tfc_models.codecs.transparency import filled
+from tfc_models.datasets.deep import scaled
 from tfc_models.errors import BitstreamError, ImageError, UsageError
 
 LOSSLESS = 100
@@ -49,12 +50,12 @@ def parted(image, alpha_quality=LOSSLESS):
     bits, values = _fewest_bits(image)
     colours = values[..., :colours.shape[-1]]
     if has_alpha:
-      hidden = _scaled(picture, 255, 2**bits - 1)
+      hidden = scaled(picture, 255, 2**bits - 1)
       colours = np.where(image[..., -1:] == 0, hidden, colours)
     found["samples"] = tuple(
         plane.write(part, bits) for part in _differences(colours, bits))
   if has_alpha:
-    alpha = _scaled(image[..., -1], np.iinfo(image.dtype).max, 2**bits - 1)
+    alpha = scaled(image[..., -1], np.iinfo(image.dtype).max, 2**bits - 1)
     found["alpha"] = (
         plane.write(quantised(alpha, alpha_quality, 2**bits - 1), bits),)
   return picture, found
@@ -76,7 +77,7 @@ def quantised(alpha, quality, largest=255):
   if quality == LOSSLESS:
     return alpha
   steps = (2 + quality // 5 if quality <= 70 else 16 + (quality - 70) * 8) - 1
-  return _scaled(_scaled(alpha, largest, steps), steps, largest)
+  return scaled(scaled(alpha, largest, steps), steps, largest)
 
 
 def joined(picture, stream, box=None):
@@ -97,7 +98,7 @@ def joined(picture, stream, box=None):
   if strings is None:
     return picture
   (alpha,), largest = _planes("alpha", strings, 1, stream.header, box)
-  alpha = _scaled(alpha, largest, np.iinfo(picture.dtype).max).astype(picture.dtype)
+  alpha = scaled(alpha, largest, np.iinfo(picture.dtype).max).astype(picture.dtype)
   return np.concatenate([picture, alpha[..., None]], axis=-1)
 
 
@@ -134,15 +135,7 @@ def rescaled(image, dtype, largest=None):
   new_largest = np.iinfo(dtype).max
   if (largest, image.dtype) == (new_largest, dtype):
     return image
-  return _scaled(image, largest, new_largest).astype(dtype)
-
-
-def _scaled(values, largest, new_largest):
-  """Returns integers of 0..largest as such of 0..new_largest, rounded; int64."""
-  values = np.asarray(values, np.int64)
-  if largest == new_largest:
-    return values
-  return (values * new_largest + largest // 2) // largest
+  return scaled(image, largest, new_largest).astype(dtype)
 
 
 def _fewest_bits(image):
@@ -151,10 +144,10 @@ def _fewest_bits(image):
   A picture of 10 bits, say, that was spread over all 16 is one of 10.
   """
   for bits in range(8, 16):
-    values = _scaled(image, 65535, 2**bits - 1)
-    if (_scaled(values, 2**bits - 1, 65535) == image).all():
+    values = scaled(image, 65535, 2**bits - 1)
+    if (scaled(values, 2**bits - 1, 65535) == image).all():
       return bits, values
-  return 16, _scaled(image, 65535, 65535)
+  return 16, scaled(image, 65535, 65535)
 
 
 def _differences(colours, bits):

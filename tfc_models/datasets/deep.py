@@ -55,7 +55,10 @@ def read(image, data, bits, orientation, name):
 
 def scaled(samples, largest, new_largest):
   """Returns integers in 0..largest as such in 0..new_largest, rounded; int64."""
-  return (samples.astype(np.int64) * new_largest + largest // 2) // largest
+  samples = np.asarray(samples, np.int64)
+  if largest == new_largest:
+    return samples
+  return (samples * new_largest + largest // 2) // largest
 
 
 def to_8_bits(samples):

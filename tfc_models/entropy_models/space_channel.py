@@ -109,7 +109,7 @@ class SpaceChannelCodec(LatentCodec):
     def visit(part, own):
       y_hat, more = self.codec.price(
           part(y), own, STILL if noise is STILL else Drawn(part(drawn)))
-      bits.append(_of_images(total(more), tf.shape(y)[0]))
+      bits.append(checkerboard.sums(total(more), tf.shape(y)[0]))
       return y_hat
 
     return self._walk(params, visit), tf.add_n(bits)
@@ -121,10 +121,10 @@ class SpaceChannelCodec(LatentCodec):
     def visit(part, own):
       values, more = part(y), part(rounding) if rounding.shape.rank else rounding
       y_hat, found = self.codec.quantize(values, own, more)
-      symbols.append(_flat(tf.cast(found, tf.int32), batch))
-      evidence.append(_flat(self.codec.evidence(own, tf.shape(values)), batch))
+      symbols.append(checkerboard.flat(tf.cast(found, tf.int32), batch))
+      evidence.append(checkerboard.flat(self.codec.evidence(own, tf.shape(values)), batch))
       _, found = self.codec.price(values, own, rounding=more)
-      bits.append(_of_images(total(found), batch))
+      bits.append(checkerboard.sums(total(found), batch))
       return y_hat
 
     y_hat = self._walk(_params(params), visit)
@@ -141,9 +141,9 @@ class SpaceChannelCodec(LatentCodec):
       nonlocal state
       del part
       sizes = tf.shape(own.indexes)
-      evidence.append(_flat(codec.evidence(own, sizes), batch))
+      evidence.append(checkerboard.flat(codec.evidence(own, sizes), batch))
       state, symbols = more(state, evidence[-1])
-      return codec.reconstruct(_from_flat(symbols, sizes), own)
+      return codec.reconstruct(checkerboard.from_flat(symbols, sizes), own)
 
     y_hat = self._walk(_params(params), visit)
     return y_hat, tf.concat(evidence, axis=1)
@@ -208,23 +208,3 @@ def _params(tensors):
 def _from(params, first):
   """Returns the params of the channels from `first` on."""
   return GaussianParams(*(each[..., first:] for each in params))
-
-
-# A pass over half the sites has two grids an image, in two parts of its batch.
-
-def _of_images(values, batch):
-  """(B,) or (2 B,) to (B,): sums."""
-  return tf.reduce_sum(tf.reshape(values, [-1, batch]), axis=0)
-
-
-def _flat(x, batch):
-  """(B or 2 B, h, w, c) to (B, n, 1), in the order of grids, rows, columns, channels."""
-  x = tf.reshape(x, tf.concat([[-1, batch], tf.shape(x)[1:]], axis=0))
-  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), [batch, -1, 1])
-
-
-def _from_flat(x, sizes):
-  """The inverse of `_flat`, to `sizes`."""
-  batch = tf.shape(x)[0]
-  x = tf.reshape(x, tf.concat([[batch, -1], sizes[1:]], axis=0))
-  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), sizes)

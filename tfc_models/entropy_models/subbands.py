@@ -75,7 +75,7 @@ class SubbandCodec(LatentCodec):
 
     def price(values, own):
       _, found = self.codec.price(values, own)
-      bits.append(_of_images(total(found), tf.shape(y)[0]))
+      bits.append(checkerboard.sums(total(found), tf.shape(y)[0]))
 
     coded, y_hat = self._coded(y, params, price)
     return coded, y_hat, {self.codec.name: tf.add_n(bits)}
@@ -116,7 +116,7 @@ class SubbandCodec(LatentCodec):
 
     def visit(place, own):
       values = source(place)
-      found.append([_flat(x, batch) for x in (values, *own)])
+      found.append([checkerboard.flat(x, batch) for x in (values, *own)])
       return values if params is None else quantize.round_straight_through(values)
 
     y_hat = self._walk(source.lows, visit, params)
@@ -135,8 +135,8 @@ class SubbandCodec(LatentCodec):
     def visit(place, own):
       values = source(place)
       y_hat, found = self.codec.quantize(values, own)
-      symbols.append(_flat(tf.cast(found, tf.int32), batch))
-      evidence.append(_flat(self.codec.evidence(own, tf.shape(values)), batch))
+      symbols.append(checkerboard.flat(tf.cast(found, tf.int32), batch))
+      evidence.append(checkerboard.flat(self.codec.evidence(own, tf.shape(values)), batch))
       if price:
         price(values, own)
       return y_hat
@@ -156,9 +156,9 @@ class SubbandCodec(LatentCodec):
       nonlocal state
       del place
       sizes = tf.shape(own.indexes)
-      evidence.append(_flat(codec.evidence(own, sizes), batch))
+      evidence.append(checkerboard.flat(codec.evidence(own, sizes), batch))
       state, symbols = more(state, evidence[-1])
-      return codec.reconstruct(_from_flat(symbols, sizes), own)
+      return codec.reconstruct(checkerboard.from_flat(symbols, sizes), own)
 
     down = 2**self.levels
     like = tf.zeros([batch, height // down, width // down, 3])
@@ -238,23 +238,3 @@ class _Known:
 def _deviations(band):
   """Returns the mean absolute values of the planes of a band."""
   return np.abs(band.numpy()).mean(axis=(0, 1, 2))
-
-
-# A pass has two grids an image, in two parts of its batch.
-
-def _of_images(values, batch):
-  """(2 B,) to (B,): sums."""
-  return tf.reduce_sum(tf.reshape(values, [-1, batch]), axis=0)
-
-
-def _flat(x, batch):
-  """(2 B, h, w, c) to (B, n, 1), in the order of grids, rows, columns, channels."""
-  x = tf.reshape(x, tf.concat([[-1, batch], tf.shape(x)[1:]], axis=0))
-  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), [batch, -1, 1])
-
-
-def _from_flat(x, sizes):
-  """The inverse of `_flat`, to `sizes`."""
-  batch = tf.shape(x)[0]
-  x = tf.reshape(x, tf.concat([[batch, -1], sizes[1:]], axis=0))
-  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), sizes)

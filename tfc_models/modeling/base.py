@@ -127,11 +127,6 @@ class CompressionModel(Model):
     bits = sum(float(bits[0]) for bits in output.bits.values())
     return self.to_image(output.x_hat, image.shape), bits
 
-  def to_batch(self, image):
-    """uint8 (H, W, C) to (1, H', W', 3) float, padded."""
-    return padding.pad_to_multiple(
-        image_ops.rgb_batch(image), self.downsampling_factor)
-
   def to_image(self, x_hat, shape):
     """(1, H', W', 3) float, padded, to a uint8 array of `shape`."""
     height, width, channels = shape

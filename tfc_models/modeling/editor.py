@@ -11,9 +11,7 @@ from PIL import Image
 from tfc_models.bitstream import jpeg
 from tfc_models.modeling.model import Model, Trial
 from tfc_models.modeling.settings import Settings
-from tfc_models.ops import image as image_ops
 from tfc_models.ops import jpeg as jpeg_ops
-from tfc_models.ops import padding
 
 
 class Edited(NamedTuple):
@@ -63,7 +61,7 @@ class EditorModel(Model):
       UsageError: if baseline JPEG cannot hold it.
     """
     height, width, channels = image.shape
-    edited = self.edit(self._padded(image), settings)
+    edited = self.edit(self.to_batch(image), settings)
     # Only what was padded further than to whole blocks is left out.
     rows, columns = (-(-side // jpeg.BLOCK) for side in (height, width))
     coefficients, tables = (
@@ -83,7 +81,7 @@ class EditorModel(Model):
       float (H, W, 3), 0 to 255.
     """
     height, width, _ = image.shape
-    coefficients, tables = self.edit(self._padded(image), settings)
+    coefficients, tables = self.edit(self.to_batch(image), settings)
     x_hat = jpeg_ops.image_of(
         coefficients * tf.gather(tables, jpeg_ops.TABLES)[None, None, None],
         limited=True)
@@ -91,15 +89,8 @@ class EditorModel(Model):
 
   def estimate(self, image: np.ndarray, settings: Settings = Settings()) -> float:
     """Returns the bits that `call` estimates of a uint8 image (H, W, 3)."""
-    output = self(self._padded(image), settings=settings)
+    output = self(self.to_batch(image), settings=settings)
     return sum(float(bits[0]) for bits in output.bits.values())
-
-  def _padded(self, image):
-    """Returns a uint8 image (H, W, 1 or 3) as `edit` takes it."""
-    x = image_ops.to_float(image[None])
-    if image.shape[-1] == 1:
-      x = image_ops.rgb_from_gray(x)
-    return padding.pad_to_multiple(x, self.downsampling_factor)
 
   def trial(self, sample: np.ndarray) -> Trial:
     data = self.compress(sample)

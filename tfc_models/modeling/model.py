@@ -10,6 +10,7 @@ from tfc_models.entropy_models import LatentCodec
 from tfc_models.layers import ExactConv2D, ExactConv2DTranspose, ExactModulation
 from tfc_models.modeling.settings import EVALUATION, Settings, TrainingContext
 from tfc_models.modeling.training_step import TrainableModel
+from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding
 
 
@@ -143,6 +144,11 @@ class Model(TrainableModel, abc.ABC):
   def least_shape(self) -> tuple:
     """Returns the shape of the least batch that `call` takes."""
     return 1, self.downsampling_factor, self.downsampling_factor, 3
+
+  def to_batch(self, image):
+    """uint8 (H, W, 1 or 3) to (1, H', W', 3) float, padded; of video see there."""
+    return padding.pad_to_multiple(
+        image_ops.rgb_batch(image), self.downsampling_factor)
 
   def latent_shape(self, header, factor, depth):
     """Returns (H, W, C) of a latent that lies `factor` below the image."""

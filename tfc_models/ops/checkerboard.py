@@ -73,3 +73,26 @@ def _order(height, width):
   """Returns the numbers of all sites, row by row: half 0, then half 1."""
   half = (tf.range(height)[:, None] + tf.range(width)) % 2
   return tf.argsort(tf.reshape(half, [-1]), stable=True)
+
+
+def sums(values, batch):
+  """Returns the sums of each image, (B,), of (B,), or (2 B,) of the grids of a half."""
+  return tf.reduce_sum(tf.reshape(values, [-1, batch]), axis=0)
+
+
+def flat(x, batch):
+  """Returns (B, N, 1), in the order of grids, rows, columns, channels.
+
+  Args:
+    x: (B, H, W, C), or (2 B, H, W, C), a half.
+    batch: B.
+  """
+  x = tf.reshape(x, tf.concat([[-1, batch], tf.shape(x)[1:]], axis=0))
+  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), [batch, -1, 1])
+
+
+def from_flat(x, sizes):
+  """Returns x of `flat`, of these sizes."""
+  batch = tf.shape(x)[0]
+  x = tf.reshape(x, tf.concat([[batch, -1], sizes[1:]], axis=0))
+  return tf.reshape(tf.transpose(x, [1, 0, 2, 3, 4]), sizes)
