@@ -122,7 +122,8 @@ def test_a_converted_model_codes_at_once(name, made, tmp_path):
 
 FINGERPRINTS = """
 import sys
-from tfc_models.convert import compressai, conversion, torch_file
+from tfc_models import torch_file
+from tfc_models.convert import compressai, conversion
 for path in sys.argv[1:]:
   weights = compressai.weights_of(torch_file.read(path).arrays)
   model, _ = conversion.build(weights, is_float=False)

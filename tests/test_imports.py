@@ -27,6 +27,7 @@ RANKS = {
     "tfc_models.datasets": 2,
     "tfc_models.layers": 2,
     "tfc_models.metrics": 2,
+    "tfc_models.torch_file": 2,
     "tfc_models.entropy_models": 3,
     "tfc_models.transforms": 3,
     "tfc_models.modeling": 4,

@@ -8,7 +8,7 @@ import pytest
 
 from tests import checkpoints
 from tests.checkpoints import FOLDER
-from tfc_models.convert import torch_file
+from tfc_models import torch_file
 from tfc_models.errors import UsageError
 
 ARRAY = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -7,15 +7,9 @@ import os
 import numpy as np
 
 import tfc_models.models  # noqa: F401 - Registers them.
-from tfc_models import registry
+from tfc_models import registry, torch_file
 from tfc_models.configs.common import LMBDAS
-from tfc_models.convert import (
-    compressai,
-    integers,
-    self_test,
-    tables,
-    torch_file,
-)
+from tfc_models.convert import compressai, integers, self_test, tables
 from tfc_models.datasets.files import find_images, read_image
 from tfc_models.datasets.samples import photographs
 from tfc_models.errors import UsageError
