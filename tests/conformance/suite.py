@@ -76,6 +76,8 @@ def again(model):
 def compiled(model, rate, **options):
   """Returns a new model like this one, with an optimizer for each network."""
   model = again(model)
+  if "discriminator" in model.networks:
+    options.setdefault("adversarial", 0.1)
   model.compile(
       {name: tf.keras.optimizers.Adam(rate) for name in model.networks}, **options)
   return model

@@ -58,6 +58,14 @@ class TrainOptions:
     lmbda: see `distortion`; larger means more bits.
     target_bpp: only rate beyond it counts: loss = max(bpp - target_bpp, 0) + lmbda * mse,
       say, with bpp the mean of a batch (Mentzer et al., CVPR 2018); 0 for none.
+    below_target: what rate up to that target counts, beside 1 for what is beyond
+      (Mentzer et al., NeurIPS 2020).
+    perceptual: distance that counts beside the distortion: "wasserstein", of local
+      statistics of a filter bank, or "lpips:ALEXNET.pth,LINEAR.pth", with torchvision's
+      file and that of the authors; "" for none.
+    perceptual_weight: loss = bpp + lmbda * mse + perceptual_weight * distance.
+    adversarial: weight of the loss against the discriminator of models that have one,
+      likewise; 0 trains without it.
     optimizer: "adam"; "soap", which rotates gradients first: fewer steps to the same
       loss for a fifth more time each. Its betas are both 0.95 in its paper.
     learning_rate: of the optimizer, at the start.
@@ -92,6 +100,10 @@ class TrainOptions:
   distortion: str = "mse"
   lmbda: float = 0.01
   target_bpp: float = 0.0
+  below_target: float = 0.0
+  perceptual: str = ""
+  perceptual_weight: float = 0.0
+  adversarial: float = 0.0
   optimizer: str = "adam"
   learning_rate: float = 1e-4
   schedule: str = "constant"

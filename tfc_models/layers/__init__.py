@@ -1,6 +1,7 @@
 """Reusable Keras layers."""
 
 from tfc_models.layers.centred import Centred, median_kernel
+from tfc_models.layers.channel_norm import ChannelNorm
 from tfc_models.layers.conv_transpose import Conv2DTranspose
 from tfc_models.layers.exact import (
     ACTIVATION_LIMIT,
@@ -29,6 +30,7 @@ from tfc_models.layers.non_local import (
 )
 from tfc_models.layers.residual import ModulatedBlock, ResidualBlock
 from tfc_models.layers.scaled_conv import ScaledConv2D, ScaledConv2DTranspose
+from tfc_models.layers.spectral_conv import SpectralConv2D
 
 __all__ = [
     "ACTIVATION_LIMIT",
@@ -37,6 +39,7 @@ __all__ = [
     "LOOKUP_LIMIT",
     "SLOPES",
     "Centred",
+    "ChannelNorm",
     "Condition",
     "Conv2DTranspose",
     "ExactAttention",
@@ -53,6 +56,7 @@ __all__ = [
     "ResidualBlock",
     "ScaledConv2D",
     "ScaledConv2DTranspose",
+    "SpectralConv2D",
     "as_constants",
     "as_real",
     "fixed",

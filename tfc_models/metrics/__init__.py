@@ -9,6 +9,7 @@ from tfc_models.metrics.distortion import (
     psnr,
     psnr_from_mse,
 )
+from tfc_models.metrics.lpips import LPIPS_MIN_SIZE, Lpips
 from tfc_models.metrics.rate import bits_per_pixel
 from tfc_models.metrics.ssim import (
     MS_SSIM_MIN_SIZE,
@@ -17,11 +18,14 @@ from tfc_models.metrics.ssim import (
     ms_ssim,
     ssim,
 )
+from tfc_models.metrics.wasserstein import wasserstein
 
 __all__ = [
+    "LPIPS_MIN_SIZE",
     "MS_SSIM_MIN_SIZE",
     "SSIM_MIN_SIZE",
     "Comparison",
+    "Lpips",
     "bits_per_pixel",
     "compare",
     "dissimilar_mae",
@@ -33,4 +37,5 @@ __all__ = [
     "psnr",
     "psnr_from_mse",
     "ssim",
+    "wasserstein",
 ]

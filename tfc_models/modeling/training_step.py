@@ -6,6 +6,7 @@ import dataclasses
 import tensorflow as tf
 
 from tfc_models import metrics
+from tfc_models.modeling import perceptual as perceptual_lib
 from tfc_models.modeling import rates as rates_lib
 from tfc_models.modeling.averaging import MovingAverage
 from tfc_models.modeling.settings import TrainingContext
@@ -60,7 +61,8 @@ class TrainableModel(tf.keras.Model):
   figure_names = ()
 
   def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,
-              freeze=(), rates=None, truncate=0, target_bpp=0.0, **kwargs):
+              freeze=(), rates=None, truncate=0, target_bpp=0.0, below_target=0.0,
+              perceptual="", perceptual_weight=0.0, adversarial=0.0, **kwargs):
     """Prepares `fit`; the variables have their initial values by now.
 
     Args:
@@ -75,12 +77,16 @@ class TrainableModel(tf.keras.Model):
       rates: dict from such paths to factors on the learning rate; of several that
         hold a variable the longest counts.
       truncate: see `TrainingContext`.
-      target_bpp: rate that costs nothing, see `objective`.
+      target_bpp, below_target: rate that costs little or nothing, see `objective`.
+      perceptual: a distance as of `perceptual.create`, or "" for none.
+      perceptual_weight: its weight in the loss.
+      adversarial: that of the loss of models that have a discriminator.
       **kwargs: as in Keras.
 
     Raises:
       ValueError: if nothing is called so, or optimizers and networks differ.
-      UsageError: where models only code, see `upstream`.
+      UsageError: where models only code, see `upstream`; if files of weights of a
+        perceptual distance cannot be read.
     """
     require_whole()
     if distortion not in DISTORTIONS:
@@ -93,11 +99,17 @@ class TrainableModel(tf.keras.Model):
       raise ValueError(
           f"`optimizer` must hold one for each of {', '.join(self.networks)}, got "
           f"{', '.join(optimizers)}.")
+    if adversarial and "discriminator" not in self.networks:
+      raise ValueError("`adversarial` is for models that have a discriminator.")
     super().compile(optimizer=optimizers["main"], **kwargs)
     self.optimizers = optimizers
     self.distortion = distortion
     self.truncate = truncate
     self.target_bpp = target_bpp
+    self.below_target = below_target
+    self.perceptual = perceptual_lib.create(perceptual) if perceptual else None
+    self.perceptual_weight = perceptual_weight
+    self.adversarial = adversarial
     self.build_training_variables()
     trained = self._trained(freeze)
     self.controls = Controls(
@@ -111,7 +123,8 @@ class TrainableModel(tf.keras.Model):
         [v for v in self.trainable_variables if id(v) in kept],
         average) if average else None
     names = ("loss", "bpp", "mse", "psnr", "gradient_norm") + (
-        ("ms_ssim",) if distortion == "ms-ssim" else ()) + tuple(
+        ("ms_ssim",) if distortion == "ms-ssim" else ()) + (
+            ("perceptual",) if perceptual else ()) + tuple(
             f"bpp_{latent}" for latent in self.latents) + self.figure_names
     self.means = {name: tf.keras.metrics.Mean(name=name) for name in names}
 
@@ -132,8 +145,9 @@ class TrainableModel(tf.keras.Model):
     the mean absolute error, as it is or weighted by lost structure, or bpp + lmbda * (1 -
     ms_ssim); the distortion is that of all stages, by `stage_weights`. Each sample is
     weighed by its own lmbda, and its loss by `balance`. Of video, bpp is per pixel and
-    frame, and distortions and PSNR are means over frames. With a target, bpp counts by
-    what its mean exceeds it. (Keras owns the attribute `Model.loss`.)
+    frame, and distortions and PSNR are means over frames. With a target, the mean of bpp
+    counts by what exceeds it, and by the share `below_target` of the rest. A perceptual
+    distance of x_hat comes on top. (Keras owns the attribute `Model.loss`.)
 
     Args:
       x: (B, H, W, 3) float in [0, 1], of video (B, T, H, W, 3).
@@ -154,17 +168,28 @@ class TrainableModel(tf.keras.Model):
         for x_hat in output.stages or (output.x_hat,)]
     distortion = tf.add_n([weight * each for weight, each in zip(
         self.stage_weights(len(distortions)), distortions)])
-    rate = tf.nn.relu(
-        tf.reduce_mean(bpp) - self.target_bpp) if self.target_bpp else bpp
-    loss = rate + context.lmbda * distortion
+    loss = self._rate(bpp) + context.lmbda * distortion
+    distances = {}
+    if self.perceptual:
+      distances["perceptual"] = self.perceptual(_frames(x), _frames(output.x_hat))
+      loss += self.perceptual_weight * tf.reduce_mean(
+          tf.reshape(distances["perceptual"], [tf.shape(x)[0], -1]), axis=1)
     loss *= self.balance(context.lmbda)
     figures = {f"bpp_{name}": rate for name, rate in rates.items()}
     figures.update(
-        loss=loss, bpp=bpp, mse=mse, psnr=metrics.psnr_from_mse(mse))
+        loss=loss, bpp=bpp, mse=mse, psnr=metrics.psnr_from_mse(mse), **distances)
     if self.distortion == "ms-ssim":
       figures["ms_ssim"] = 1.0 - distortions[-1]
     figures = {name: tf.reduce_mean(each) for name, each in figures.items()}
     return figures["loss"], figures
+
+  def _rate(self, bpp):
+    """Returns what bpp, (B,), costs: (B,), or with a target a scalar."""
+    if not self.target_bpp:
+      return bpp
+    bpp = tf.reduce_mean(bpp)
+    return tf.nn.relu(bpp - self.target_bpp) + self.below_target * tf.minimum(
+        bpp, self.target_bpp)
 
   def stage_weights(self, count):
     """Returns the weights of the distortions of `count` stages; all alike by default."""

@@ -5,6 +5,7 @@ from tfc_models.models import bls2017 as bls2017
 from tfc_models.models import bmshj2018 as bmshj2018
 from tfc_models.models import cheng2020 as cheng2020
 from tfc_models.models import choi2019 as choi2019
+from tfc_models.models import hific as hific
 from tfc_models.models import hu2020 as hu2020
 from tfc_models.models import jia2019 as jia2019
 from tfc_models.models import johnston2018 as johnston2018

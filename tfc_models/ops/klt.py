@@ -57,3 +57,30 @@ def hierarchical_klt(samples, strides, widths, passed=None) -> list[Level]:
     levels.append(Level(
         basis.reshape(stride, stride, depth, -1), deviations))
   return levels
+
+
+def block_taps(size, stride):
+  """Returns the taps of a kernel, along an axis, of the block that an output is of.
+
+  Padding "same" puts the smaller half of what a kernel overlaps before it.
+
+  Args:
+    size: taps of the kernel a side.
+    stride: side of a block.
+  """
+  first = (size - stride) // 2
+  return slice(first, first + stride)
+
+
+def pairs(basis, inputs=False, outputs=False):
+  """Returns a basis, (s, s, C, R), where sides come as positive and negative parts.
+
+  So coefficients pass rectifiers: c becomes max(c, 0) and max(-c, 0), next to each other.
+  """
+  sign = np.float32([1.0, -1.0])
+  if inputs:
+    basis = np.einsum("abcr,s->abcsr", basis, sign).reshape(
+        *basis.shape[:2], -1, basis.shape[-1])
+  if outputs:
+    basis = np.einsum("abcr,s->abcrs", basis, sign).reshape(*basis.shape[:3], -1)
+  return basis

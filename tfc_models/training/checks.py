@@ -60,9 +60,17 @@ def check_options(model_name, data, options):
   if not 0 <= options.average < 1:
     raise UsageError(
         f"train.average must lie in 0..1, 1 excluded, got {options.average}")
-  if options.target_bpp < 0:
+  for name in ("target_bpp", "below_target", "perceptual_weight", "adversarial"):
+    if getattr(options, name) < 0:
+      raise UsageError(
+          f"train.{name} must be at least 0, got {getattr(options, name)}")
+  if bool(options.perceptual) != bool(options.perceptual_weight):
     raise UsageError(
-        f"train.target_bpp must be at least 0, got {options.target_bpp}")
+        "train.perceptual and train.perceptual_weight go together, got "
+        f"{options.perceptual!r} and {options.perceptual_weight}")
+  if options.adversarial and "discriminator" not in model.networks:
+    raise UsageError(
+        f"train.adversarial is for models with a discriminator, not {model_name}")
   if options.lmbda <= 0:
     raise UsageError(f"train.lmbda must be above 0, got {options.lmbda}")
   for part, factor in options.rates.items():

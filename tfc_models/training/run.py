@@ -91,7 +91,9 @@ class Run:
            for network in self.model.networks},
           lmbda=options.lmbda, distortion=options.distortion,
           seed=options.seed, average=options.average, freeze=options.freeze,
-          target_bpp=options.target_bpp, rates=options.rates,
+          target_bpp=options.target_bpp, below_target=options.below_target,
+          perceptual=options.perceptual, perceptual_weight=options.perceptual_weight,
+          adversarial=options.adversarial, rates=options.rates,
           truncate=options.truncate)
     except ValueError as error:
       raise UsageError(f"train.{error}") from None

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfc_models.layers import GDN, Centred, Conv2DTranspose
 from tfc_models.ops.graph import Graph
-from tfc_models.ops.klt import hierarchical_klt
+from tfc_models.ops.klt import block_taps, hierarchical_klt
 
 # What all gammas of a GDN that starts near the identity add up to, for channels of
 # unit variance: it changes them by less than 3 %, yet gammas have gradients that
@@ -83,7 +83,7 @@ def start(analysis, synthesis, patches, step):
       after = np.ones_like(after)
     ratio = after / before[:, None]
     depth, count = ratio.shape
-    taps = _block(conv)
+    taps = block_taps(conv.kernel_size[0], conv.strides[0])
     kernel, inverse = conv.kernel.numpy(), deconv.kernel.numpy()
     kernel[..., :count] = 0.0
     kernel[taps, taps, :depth, :count] = level.basis * ratio
@@ -116,16 +116,6 @@ def _convolutions(sequential):
   """Returns what comes between the layers of a network that start as the identity."""
   return [layer for layer in sequential.layers
           if isinstance(layer, tf.keras.layers.Conv2D)]
-
-
-def _block(conv):
-  """Returns the taps, along an axis, of the block of samples that an output is of.
-
-  Padding "same" puts the smaller half of what a kernel overlaps before it.
-  """
-  stride = conv.strides[0]
-  first = (conv.kernel_size[0] - stride) // 2
-  return slice(first, first + stride)
 
 
 class _AsGraph:

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.layers import ScaledConv2D, ScaledConv2DTranspose
-from tfc_models.ops.klt import hierarchical_klt
+from tfc_models.ops.klt import block_taps, hierarchical_klt, pairs
 
 # Of the images that the authors trained with, by channel, on 0..255.
 MEAN = np.float32([121.85, 113.59, 100.64])
@@ -164,28 +164,17 @@ def start(encoder, decoder, patches, depth):
       level._replace(basis=np.float32(level.basis)) for level in hierarchical_klt(
           x - mean, [2, 2, 2], [*widths, depth]))
   deviations = np.float32(third.deviations)
-  x = _set(encoder.down[0], _pairs(first.basis, outputs=True), x)
-  x = _set(encoder.down[1], _pairs(second.basis, inputs=True, outputs=True), x)
-  _set(encoder.layers[-1], _pairs(third.basis / deviations, inputs=True), skip=-depth)
+  x = _set(encoder.down[0], pairs(first.basis, outputs=True), x)
+  x = _set(encoder.down[1], pairs(second.basis, inputs=True, outputs=True), x)
+  _set(encoder.layers[-1], pairs(third.basis / deviations, inputs=True), skip=-depth)
   last = encoder.layers[-1]
   flat = encoder(tf.broadcast_to((mean * DEVIATION + MEAN) / 255.0, [1, 64, 64, 3]))
   last.bias.assign_sub(np.pad(flat[0, 4, 4, -depth:], [last.filters - depth, 0]))
   y = in_parts(last, x)[..., -depth:]
-  y = _set(decoder.up[0], _pairs(third.basis * deviations, inputs=True), y)
-  _set(decoder.up[1], _pairs(second.basis, inputs=True, outputs=True), y)
-  _set(decoder.last, _pairs(first.basis, outputs=True))
+  y = _set(decoder.up[0], pairs(third.basis * deviations, inputs=True), y)
+  _set(decoder.up[1], pairs(second.basis, inputs=True, outputs=True), y)
+  _set(decoder.last, pairs(first.basis, outputs=True))
   decoder.last.bias.assign(mean)
-
-
-def _pairs(basis, inputs=False, outputs=False):
-  """Returns a basis, (2, 2, C, R), where sides come as positive and negative parts."""
-  sign = np.float32([1.0, -1.0])
-  if inputs:
-    basis = np.einsum("abcr,s->abcsr", basis, sign).reshape(
-        2, 2, -1, basis.shape[-1])
-  if outputs:
-    basis = np.einsum("abcr,s->abcrs", basis, sign).reshape(2, 2, basis.shape[2], -1)
-  return basis
 
 
 def _set(layer, basis, x=None, skip=None):
@@ -204,8 +193,7 @@ def _set(layer, basis, x=None, skip=None):
   """
   convolution = layer if x is None else layer.convolution
   kernel = convolution.kernel.numpy() * np.float32(convolution.scale)
-  first = (convolution.kernel_size - 2) // 2
-  taps = slice(first, first + 2)
+  taps = block_taps(convolution.kernel_size, 2)
   inputs, outputs = basis.shape[2:]
   if isinstance(convolution, ScaledConv2DTranspose):
     kernel[:, :, :inputs] = 0.0

@@ -63,7 +63,8 @@ class TransformModel(base.CompressionModel):
       y_hat, bits = self.refinement(Scene(x), y, told, settings).price()
     else:
       y_hat, bits = self.latent_codec(y, *told, noise=context.noise)
-    return base.ModelOutput(self.synthesize(y_hat, *told), bits)
+    return base.ModelOutput(
+        self.synthesize(y_hat, *told), bits, extras={"y_hat": y_hat})
 
   def encode(self, x, settings):
     told = self.told(1, settings.quality)

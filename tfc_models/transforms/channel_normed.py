@@ -1,0 +1,212 @@
+"""Transforms of HiFiC: convolutions, channel normalisation, ReLU; down by 16 and back."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfc_models.layers import ChannelNorm, ScaledConv2D, ScaledConv2DTranspose
+from tfc_models.ops.graph import Graph
+from tfc_models.ops.klt import block_taps, hierarchical_klt, pairs
+
+# Of the images on [0, 1], about; training starts from networks for it.
+_DEVIATION = 0.25
+# Deviation, in steps, below which coefficients that were rounded are not amplified.
+_LEAST = 1.0
+# Channels that training is left to shape start so much smaller.
+_QUIET = 0.3
+
+
+class Encoder(tf.keras.layers.Layer):
+  """(B, H, W, 3) in [0, 1] to (B, H / 16, W / 16, depth).
+
+  Args:
+    widths: of the layer at full resolution and the four that halve it.
+    depth: output channels.
+
+  Source: Mentzer et al., NeurIPS 2020, arXiv:2006.09965, figure 2 and the authors' code.
+  """
+
+  def __init__(self, widths, depth, name="analysis_transform"):
+    super().__init__(name=name)
+    self.down = [
+        _Normalized(ScaledConv2D(width, 3 if number else 7, 2 if number else 1, rate=1.0,
+                                 name="conv"), name=f"down_{number}")
+        for number, width in enumerate(widths)]
+    self.last = ScaledConv2D(depth, 3, rate=1.0, name="last")
+
+  def call(self, x):
+    for layer in self.down:
+      x = layer(x)
+    return self.last(x)
+
+
+class Generator(tf.keras.layers.Layer):
+  """(B, H / 16, W / 16, depth) to (B, H, W, 3).
+
+  Args:
+    widths: of the body at 1/16 and the four layers that double the resolution.
+    blocks: residual blocks of the body.
+
+  Source: as of `Encoder`.
+  Departs: the sum of what enters the body and what leaves it is halved, since both are
+    alike at first.
+  """
+
+  def __init__(self, widths, blocks, name="synthesis_transform"):
+    super().__init__(name=name)
+    self.enter = ChannelNorm(name="enter")
+    self.head = _Normalized(
+        ScaledConv2D(widths[0], 3, rate=1.0, name="conv"), relu=False, name="head")
+    self.body = [_Block(widths[0], name=f"block_{number}") for number in range(blocks)]
+    self.up = [
+        _Normalized(ScaledConv2DTranspose(width, 3, 2, rate=1.0, name="conv"),
+                    name=f"up_{number}")
+        for number, width in enumerate(widths[1:])]
+    self.last = ScaledConv2D(3, 7, rate=1.0, name="last")
+    self._as_graph = Graph(super().__call__)
+
+  def __call__(self, y_hat):
+    """Returns x_hat."""
+    return self._as_graph(y_hat)
+
+  def call(self, y_hat):
+    head = x = self.head(self.enter(y_hat))
+    for block in self.body:
+      x = block(x)
+    x = 0.5 * (head + x)
+    for layer in self.up:
+      x = layer(x)
+    return self.last(x)
+
+
+class _Normalized(tf.keras.layers.Layer):
+  """A convolution and a normalisation, perhaps a ReLU."""
+
+  def __init__(self, convolution, relu=True, quiet=False, name=None):
+    super().__init__(name=name)
+    self.convolution = convolution
+    self.normalization = ChannelNorm(quiet, name="normalization")
+    self.relu = relu
+
+  def call(self, x):
+    x = self.normalization(self.convolution(x))
+    return tf.nn.relu(x) if self.relu else x
+
+  def set_linear(self, basis):
+    """Sets the kernel as `_write`, and a normalisation that changes little.
+
+    Args:
+      basis: as there; its outputs are pairs of about unit variance.
+    """
+    _write(self.convolution, basis)
+    used = basis.shape[
+        2 if isinstance(self.convolution, ScaledConv2DTranspose) else 3]
+    self.normalization.hold(used / self.convolution.filters)
+
+
+class _Block(tf.keras.layers.Layer):
+  """x + its branch of two convolutions; at first x."""
+
+  def __init__(self, filters, name=None):
+    super().__init__(name=name)
+    self.branch = [
+        _Normalized(ScaledConv2D(filters, 3, name="conv"), name="first"),
+        _Normalized(ScaledConv2D(filters, 3, name="conv"), relu=False, quiet=True,
+                    name="second")]
+
+  def call(self, x):
+    first, second = self.branch
+    return x + second(first(x))
+
+
+def start(encoder, generator, patches, step):
+  """Makes both a KLT of 16x16 blocks, for training to start from.
+
+  A level of blocks a convolution (`ops.klt`); coefficients of unit variance pass the
+  ReLUs as pairs of positive and negative parts, and the normalisations hold still. The
+  last channel of y stays zero: what the generator's first normalisation makes of it is
+  what the others lost.
+
+  Args:
+    encoder: `Encoder`, built.
+    generator: `Generator`, likewise, of the mirrored widths.
+    patches: (B, H, W, 3) uint8, sides multiples of 16.
+    step: of the quantiser, on the 0..255 scale.
+  """
+  x = patches.astype(np.float32) / 255.0
+  mean = x.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
+  widths = [layer.convolution.filters // 2 for layer in encoder.down[1:]]
+  widths[-1] = min(widths[-1], encoder.last.filters - 1)
+  levels = hierarchical_klt(x - mean, [2] * 4, widths)
+  colours = np.eye(3, dtype=np.float32)[None, None]
+  encoder.down[0].set_linear(pairs(colours / _DEVIATION, outputs=True))
+  bias = np.zeros(encoder.down[0].convolution.filters, np.float32)
+  bias[:6] = np.outer(mean / _DEVIATION, [-1.0, 1.0]).ravel()
+  encoder.down[0].convolution.bias.assign(bias)
+  before = np.full(3, _DEVIATION)
+  for level, down, up in zip(levels, encoder.down[1:], generator.up[::-1]):
+    after = level.deviations
+    down.set_linear(pairs(
+        level.basis * before[:, None] / after, inputs=True, outputs=True))
+    # The head's pairs are both whole, not parts: half of each.
+    share = 0.5 * np.maximum(after, _LEAST * step / 255.0) if (
+        level is levels[-1]) else after
+    up.set_linear(pairs(
+        level.basis / before[:, None] * share, inputs=True, outputs=True))
+    before = after
+  _start_code(encoder.last, generator, 255.0 / step * before)
+  _write(generator.last, pairs(_DEVIATION * colours, inputs=True))
+  generator.last.bias.assign(mean)
+
+
+def _start_code(last, generator, deviations):
+  """Lets y be coefficients in steps, and the head of the generator undo its entrance.
+
+  Args:
+    last: of the encoder.
+    generator: `Generator`.
+    deviations: (R,) of coefficients, in steps.
+  """
+  _write(last, pairs(np.diag(deviations)[None, None], inputs=True))
+  kernel = last.kernel.numpy()
+  kernel[..., -1] = 0.0
+  last.kernel.assign(kernel)
+  generator.enter.hold(np.sum(np.square(deviations)) / last.filters)
+  basis = np.zeros([last.filters, len(deviations)])
+  basis[:len(deviations)] = np.diag(1.0 / np.maximum(deviations, _LEAST))
+  basis[-1] = -basis.sum(axis=0)
+  generator.head.set_linear(pairs(basis[None, None], outputs=True))
+
+
+def rescale(encoder, generator, factor):
+  """Multiplies y by `factor`, and x_hat by nothing."""
+  encoder.last.kernel.assign(encoder.last.kernel * factor)
+  encoder.last.bias.assign(encoder.last.bias * factor)
+  generator.enter.rescale(factor)
+
+
+def _write(convolution, basis):
+  """Writes a basis into the middle taps of a convolution.
+
+  Outputs that it has none for come in pairs, each the negative of the other, so that they
+  shift no mean; nothing sees them yet.
+
+  Args:
+    convolution: scaled, transposed or not.
+    basis: (s, s, C, R), of transposed ones (s, s, R, C), the first of the inputs C and
+      the outputs R.
+  """
+  kernel = convolution.kernel.numpy() * np.float32(convolution.scale)
+  is_transposed = isinstance(convolution, ScaledConv2DTranspose)
+  axis = 2 if is_transposed else 3
+  kernel = np.moveaxis(kernel, axis, 3)
+  basis = np.moveaxis(basis, axis, 3)
+  inputs, outputs = basis.shape[2:]
+  taps = block_taps(convolution.kernel_size, basis.shape[0])
+  kernel[..., :outputs] = 0.0
+  kernel[taps, taps, :inputs, :outputs] = basis
+  free = kernel[..., outputs:]
+  free *= _QUIET
+  count = free.shape[-1] // 2
+  free[..., count:2 * count] = -free[..., :count]
+  free[..., 2 * count:] = 0.0
+  convolution.kernel.assign(np.moveaxis(kernel, 3, axis) / np.float32(convolution.scale))
