@@ -9,8 +9,9 @@ from tfc_models.ops.klt import block_taps, hierarchical_klt, pairs
 
 # Of the images on [0, 1], about; training starts from networks for it.
 _DEVIATION = 0.25
-# Deviation, in steps, below which coefficients that were rounded are not amplified.
-_LEAST = 1.0
+# Deviations below which coefficients are not amplified: in steps, of what was rounded,
+# and on [0, 1].
+_LEAST, _SILENCE = 1.0, 1.0 / 255.0
 # Channels that training is left to shape start so much smaller.
 _QUIET = 0.3
 
@@ -34,6 +35,7 @@ class Encoder(tf.keras.layers.Layer):
     self.last = ScaledConv2D(depth, 3, rate=1.0, name="last")
 
   def call(self, x):
+    """Returns y."""
     for layer in self.down:
       x = layer(x)
     return self.last(x)
@@ -64,11 +66,11 @@ class Generator(tf.keras.layers.Layer):
     self.last = ScaledConv2D(3, 7, rate=1.0, name="last")
     self._as_graph = Graph(super().__call__)
 
-  def __call__(self, y_hat):
-    """Returns x_hat."""
+  def __call__(self, y_hat):  # noqa: D102 - As `call`.
     return self._as_graph(y_hat)
 
   def call(self, y_hat):
+    """Returns x_hat."""
     head = x = self.head(self.enter(y_hat))
     for block in self.body:
       x = block(x)
@@ -144,7 +146,7 @@ def start(encoder, generator, patches, step):
   encoder.down[0].convolution.bias.assign(bias)
   before = np.full(3, _DEVIATION)
   for level, down, up in zip(levels, encoder.down[1:], generator.up[::-1]):
-    after = level.deviations
+    after = np.maximum(level.deviations, _SILENCE)
     down.set_linear(pairs(
         level.basis * before[:, None] / after, inputs=True, outputs=True))
     # The head's pairs are both whole, not parts: half of each.
