@@ -25,6 +25,7 @@ def test_two_images_and_their_difference_in_a_row(photo, tmp_path):
   code, out, err = tfcm(
       "compare", photo, other, "-o", tmp_path / "c.png", "--gain", 8)
   assert (code, err) == (0, "")
+  assert "Wasserstein 0.0" in out and "LPIPS" not in out
   assert "PSNR 42.1" in out and "MS-SSIM -" in out and "c.png" in out
   sheet = np.asarray(Image.open(tmp_path / "c.png"))
   assert sheet.shape == (8 + 28 + 40 + 8, 3 * 68 + 8, 3)
@@ -67,6 +68,7 @@ def test_differences_are_around_grey_and_clipped():
     (["PHOTO", "--crop=1,2,60x3"], "1,2,60x3 is not inside 60x40 pixels"),
     (["SMALL"], "images of 60x40 and 5x5 pixels cannot be compared"),
     (["/no.png"], "/no.png: No such file"),
+    (["PHOTO", "--lpips=/a.pth,/b.pth"], "/a.pth: No such file"),
     (["--codec=toderici2016"], "toderici2016: no weights are shipped"),
     (["--codec=false=cmd:false {in} {out}"], "false ended with 1"),
 ])

@@ -60,6 +60,7 @@ def test_records_hold_what_was_measured_and_with_what(images, tmp_path):
   assert first["mse"] == pytest.approx(error)
   assert first["psnr"] == pytest.approx(10 * np.log10(255**2 / error))
   assert 0 < first["ms_ssim"] < 1 and 0 < first["ssim"] < 1
+  assert 0 < first["wasserstein"] < 1 and first["lpips"] is None
   assert first["encode_seconds"] > 0 and first["decode_seconds"] > 0
   # TensorFlow is not in the process that codes.
   assert 10 < first["peak_mib"] < 300
@@ -70,6 +71,21 @@ def test_records_hold_what_was_measured_and_with_what(images, tmp_path):
   for record in records[-2:]:
     assert record["mse"] == 0 and record["psnr"] is None
   assert len(measured(folder)) == 6
+
+
+def test_older_records_lack_later_metrics_until_these_are_asked_for(
+    quick, images, tmp_path):
+  folder = tmp_path / "out"
+  evaluate([Faulty()], [str(images / "grey.png")], str(folder))
+  path = folder / "records.jsonl"
+  record = json.loads(path.read_text())
+  del record["wasserstein"], record["lpips"]
+  path.write_text(json.dumps(record) + "\n")
+  (old,) = Store(str(folder)).records()
+  assert old["wasserstein"] is None and old["lpips"] is None
+  (row,) = Report(Store(str(folder)), anchors=["faulty"]).averages
+  assert row["lpips"] is None and row["psnr"] == 1.0
+  assert Store(str(folder)).has(old) and not Store(str(folder)).has(old, ["lpips"])
 
 
 def test_failures_are_named_and_the_rest_is_done(quick, images, tmp_path):

@@ -8,7 +8,7 @@ from tests.conftest import make_image
 from tfc_models import metrics, models, registry
 from tfc_models.errors import UsageError
 from tfc_models.layers import ChannelNorm, SpectralConv2D
-from tfc_models.modeling import perceptual
+from tfc_models.metrics import perceptual
 
 assert models, "importing the package registers the models"
 
@@ -91,7 +91,7 @@ def test_weights_that_are_not_alexnets_are_refused():
 
 @pytest.mark.parametrize("name, reason", [
     ("ssim", "perceptual must be wasserstein or lpips:"),
-    ("lpips:one.pth", "perceptual must be"),
+    ("lpips:one.pth", "LPIPS needs ALEXNET.pth,LINEAR.pth, got 'one.pth'"),
     ("lpips:none.pth,none.pth", "none.pth: No such file")])
 def test_distances_that_there_are_not_are_refused(name, reason):
   with pytest.raises(UsageError, match=reason):

@@ -9,7 +9,6 @@ import collections
 import hashlib
 import io
 import math
-import os
 import pickle
 import pickletools
 import struct
@@ -19,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tfc_models.errors import UsageError
-from tfc_models.fileio import read_bytes
 
 # Of a file, of its pickles, of what they name.
 _MAX_BYTES = 2**30
@@ -72,9 +70,13 @@ def read(path):
   Raises:
     UsageError: if it cannot be read, is none, or is not what it claims to be.
   """
-  if os.path.isfile(path) and os.path.getsize(path) > _MAX_BYTES:
+  try:
+    with open(path, "rb") as file:
+      data = file.read(_MAX_BYTES + 1)
+  except OSError as error:
+    raise UsageError(f"{path}: {error.strerror}") from None
+  if len(data) > _MAX_BYTES:
     raise UsageError(f"{path}: more than {_MAX_BYTES} bytes")
-  data = read_bytes(path)
   try:
     file = io.BytesIO(data)
     tree, storages = (

@@ -29,6 +29,9 @@ def add_arguments(parser):
       "--gain", type=float, default=4.0,
       help="of the differences in the picture (default 4)")
   parser.add_argument(
+      "--lpips", default="", metavar="ALEXNET.pth,LINEAR.pth",
+      help="measure LPIPS too, with torchvision's file and that of its authors")
+  parser.add_argument(
       "--json", action="store_true", help="print one JSON object an image")
 
 
@@ -43,7 +46,8 @@ def run(arguments):
   from tfc_models.evaluation.pictures import difference, side_by_side
   rows = [[(os.path.basename(arguments.original), original[crop])]]
   for name, num_bytes, image in _candidates(arguments, original):
-    facts = _facts(arguments.original, original, name, num_bytes, image)
+    facts = _facts(
+        arguments.original, original, name, num_bytes, image, arguments.lpips)
     print(_to_json(facts) if arguments.json else _describe(facts), flush=True)
     rows.append([
         (f"{name}  {facts['bpp']:.3f} bpp  {facts['psnr']:.2f} dB", image[crop]),
@@ -86,7 +90,7 @@ def _candidates(arguments, original):
       yield name, len(data), image
 
 
-def _facts(path, original, name, num_bytes, image):
+def _facts(path, original, name, num_bytes, image, lpips):
   """Returns a dict of an image's size and metrics."""
   from tfc_models import metrics
   try:
@@ -96,7 +100,7 @@ def _facts(path, original, name, num_bytes, image):
   return {
       "image": name, "bytes": num_bytes,
       "bpp": metrics.bits_per_pixel(num_bytes, *original.shape[:2]),
-      **vars(comparison)}
+      **vars(comparison), **vars(metrics.likeness(original, image, lpips))}
 
 
 def _to_json(facts):
@@ -113,7 +117,9 @@ def _describe(facts):
   return (f"{facts['image']}: {facts['bytes']} bytes, {facts['bpp']:.3f} bpp, "
           f"MSE {facts['mse']:.3f}, PSNR {facts['psnr']:.2f} dB "
           f"(Y {facts['psnr_y']:.2f}), MS-SSIM {figure(facts['ms_ssim'], 4)}, "
-          f"SSIM {figure(facts['ssim'], 4)}")
+          f"SSIM {figure(facts['ssim'], 4)}, "
+          f"Wasserstein {figure(facts['wasserstein'], 4)}"
+          + (f", LPIPS {figure(facts['lpips'], 4)}" if facts["lpips"] else ""))
 
 
 def _crop(text, image):

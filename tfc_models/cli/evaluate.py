@@ -43,6 +43,9 @@ def add_arguments(parser):
       metavar="SECONDS", help="end programs of cmd: codecs that take longer for an "
       f"image (default {external.TIMEOUT_SECONDS:g})")
   parser.add_argument(
+      "--lpips", default="", metavar="ALEXNET.pth,LINEAR.pth",
+      help="measure LPIPS too, with torchvision's file and that of its authors")
+  parser.add_argument(
       "--list", action="store_true",
       help="list codecs and published curves, and end")
   parser.add_argument(
@@ -75,6 +78,9 @@ def run(arguments):
       path for pattern in arguments.images for path in find_images(pattern)))
   for line in missing:
     print(f"missing: {line}", file=sys.stderr)
+  if arguments.lpips:
+    from tfc_models.metrics.perceptual import lpips_of
+    lpips_of(arguments.lpips)  # Before hours of coding.
   from tfc_models.evaluation import evaluate, plots
   from tfc_models.evaluation.report import Report
   from tfc_models.evaluation.store import Store
@@ -87,6 +93,7 @@ def run(arguments):
 
   failures = evaluate(
       families, paths, arguments.output, jobs=arguments.jobs, report=tell,
+      lpips=arguments.lpips,
       progress=lambda tasks, total: tqdm.tqdm(
           tasks, total=total, disable=None, unit="file", leave=False))
   report = Report(

@@ -19,6 +19,7 @@ class Record:
     bpp: bits per pixel of the complete file.
     mse, psnr, psnr_y, ms_ssim, ssim: as of `metrics.Comparison`.
     encode_seconds, decode_seconds, peak_mib: as of `coding.Coded`.
+    wasserstein, lpips: as of `metrics.Likeness`.
     data: the file's bytes.
     decoded: uint8 array.
   """
@@ -36,6 +37,8 @@ class Record:
   peak_mib: float
   data: bytes = dataclasses.field(repr=False)
   decoded: np.ndarray = dataclasses.field(repr=False)
+  wasserstein: Optional[float] = None
+  lpips: Optional[float] = None
 
 
 def measure(codec, image, settings=None):
@@ -43,11 +46,18 @@ def measure(codec, image, settings=None):
   return judge(codec.name, image, code(codec, image, settings))
 
 
-def judge(name, image, coded):
+def judge(name, image, coded, lpips=""):
   """Returns the `Record` of what a codec of that name made of an image.
+
+  Args:
+    name: of the codec.
+    image: uint8 array (H, W, C).
+    coded: `Coded`.
+    lpips: files as of `metrics.likeness`.
 
   Raises:
     ImageError: if the decoded image has another size.
+    UsageError: if there are no such files.
   """
   height, width = image.shape[:2]
   return Record(
@@ -56,7 +66,8 @@ def judge(name, image, coded):
       **dataclasses.asdict(metrics.compare(image, coded.decoded)),
       encode_seconds=coded.encode_seconds,
       decode_seconds=coded.decode_seconds, peak_mib=coded.peak_mib,
-      data=coded.data, decoded=coded.decoded)
+      data=coded.data, decoded=coded.decoded,
+      **dataclasses.asdict(metrics.likeness(image, coded.decoded, lpips)))
 
 
 def at_equal_bytes(make_codec, image, num_bytes, low=1, high=95):

@@ -19,18 +19,21 @@ CONVENTION = (
     "from that of each image, mean over images of the dB values; null or empty "
     "if infinite. psnr_y: likewise of Y = 0.299 R + 0.587 G + 0.114 B, not "
     "rounded. ms_ssim, ssim: RGB, mean over channels, mean over images; "
-    "ms_ssim_db = -10 log10(1 - ms_ssim) of that mean. seconds: mean over "
+    "ms_ssim_db = -10 log10(1 - ms_ssim) of that mean. wasserstein: of local statistics of "
+    "filter responses, lpips: of AlexNet's features, 0 for equal images. seconds: mean over "
     "images, wall clock, image files not included. peak_mib: the most over "
     "images, of the whole coding process. BD-rate and BD-quality: pchip, of log "
     "rate over dB and of dB over log rate, over the common interval; of the "
     "averages, and of each image by itself.")
 
 _MEANS = ("num_bytes", "bpp", "mse", "psnr", "psnr_y", "ms_ssim", "ssim",
-          "encode_seconds", "decode_seconds")
+          "wasserstein", "lpips", "encode_seconds", "decode_seconds")
+# Metrics that some images are too small for, or that were not asked for.
+_OPTIONAL = ("ms_ssim", "ssim", "wasserstein", "lpips")
 _AVERAGE_FIELDS = (
     "codec", "setting", "images", "num_bytes", "bpp", "mse", "psnr", "psnr_y",
     "ms_ssim", "ms_ssim_db", "ssim", "encode_seconds", "decode_seconds",
-    "peak_mib")
+    "peak_mib", "wasserstein", "lpips")
 _DELTA_FIELDS = (
     "anchor", "codec", "metric", "bd_rate_percent", "bd_quality_db", "low_db",
     "high_db", "reason", "images", "image_mean_percent", "image_min_percent",
@@ -60,7 +63,7 @@ def averages(records):
 def _mean(values, name):
   # Images too small for a metric have none with any codec; an infinite PSNR
   # makes the mean infinite.
-  if name in ("ms_ssim", "ssim"):
+  if name in _OPTIONAL:
     values = [value for value in values if value is not None]
   if not values or None in values:
     return None
@@ -247,13 +250,15 @@ class Report:
   def average_table(self):
     """Returns the averages as a Markdown table."""
     rows = [["codec", "setting", "bpp", "PSNR dB", "Y-PSNR dB", "MS-SSIM",
-             "MS-SSIM dB", "SSIM", "encode s", "decode s", "MiB", "images"]]
+             "MS-SSIM dB", "SSIM", "Wasserstein", "LPIPS", "encode s", "decode s",
+             "MiB", "images"]]
     for row in self.averages:
       rows.append([
           row["codec"], "-" if row["setting"] is None else str(row["setting"]),
           f"{row['bpp']:.3f}", _figure(row["psnr"], 2),
           _figure(row["psnr_y"], 2), _figure(row["ms_ssim"], 4),
           _figure(row["ms_ssim_db"], 2), _figure(row["ssim"], 4),
+          _figure(row["wasserstein"], 4), _figure(row["lpips"], 4),
           f"{row['encode_seconds']:.3f}", f"{row['decode_seconds']:.3f}",
           f"{row['peak_mib']:.0f}", str(row["images"])])
     return table(rows)

@@ -31,8 +31,11 @@ _TYPES = {
     "height": int, "width": int, "num_bytes": int, "bpp": _NUMBER,
     "mse": _NUMBER, "psnr": _FIGURE, "psnr_y": _FIGURE, "ms_ssim": _FIGURE,
     "ssim": _FIGURE, "encode_seconds": _NUMBER, "decode_seconds": _NUMBER,
-    "peak_mib": _NUMBER, "jobs": int, "codec_id": str, "image_id": str}
+    "peak_mib": _NUMBER, "jobs": int, "codec_id": str, "image_id": str,
+    "wasserstein": _FIGURE, "lpips": _FIGURE}
 FIELDS = tuple(_TYPES)
+# What older records lack, or were not asked for.
+_LATER = dict.fromkeys(["wasserstein", "lpips"])
 
 
 def identify(content):
@@ -95,14 +98,21 @@ class Store:
     write_json(os.path.join(self.folder, RUN_FILE), self.run)
     self._file = open(self._path, "a", encoding="utf-8")
 
-  def has(self, record):
-    """Returns whether a record of the same key, codec and image is here."""
+  def has(self, record, metrics=()):
+    """Returns whether a record of the same key, codec and image is here.
+
+    Args:
+      record: what is known before measuring.
+      metrics: names of fields that must have been measured.
+    """
     there = self._records.get(key(record))
     return there is not None and all(
-        there[name] == record[name] for name in ("codec_id", "image_id"))
+        there[name] == record[name] for name in ("codec_id", "image_id")) and all(
+            there[name] is not None for name in metrics)
 
   def append(self, record):
     """Adds a record, a dict with the keys `FIELDS`; it lasts from then on."""
+    record = {**_LATER, **record}
     self._records[key(record)] = record
     self._file.write(json.dumps(record, allow_nan=False) + "\n")
     self._file.flush()
@@ -134,7 +144,7 @@ class Store:
     whole = data[:data.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), 1):
       try:
-        record = json.loads(line)
+        record = {**_LATER, **json.loads(line)}
         wrong = [name for name, types in _TYPES.items()
                  if not isinstance(record[name], types)]
         if wrong:

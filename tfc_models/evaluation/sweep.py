@@ -39,7 +39,8 @@ class Failure:
     return what + self.reason
 
 
-def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None):
+def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None,
+             lpips=""):
   """Measures all that is not in the folder yet; the folder then holds it.
 
   Each family runs in a process of its own, so that its memory is its own, and
@@ -53,6 +54,7 @@ def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None):
     progress: function of an iterable and its length to the same iterable, for a
       progress bar.
     report: function of a `Failure`, called at once.
+    lpips: files of LPIPS, as of `metrics.likeness`; "" leaves it out.
 
   Returns:
     The list of `Failure`.
@@ -87,7 +89,7 @@ def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None):
         record = {
             "codec": family.name, "setting": setting, "image": name,
             **images[name], "jobs": jobs, "codec_id": codec_id}
-        if not store.has(record):
+        if not store.has(record, ["lpips"] if lpips else ()):
           tasks.append((family, files[name], record))
   # By image within a family: a codec is made once, an image read once.
   place = {family.name: number for number, family in enumerate(families)}
@@ -96,16 +98,16 @@ def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None):
       images, tools, [family.name for family in families], _machine())
   try:
     with tempfile.TemporaryDirectory(prefix="tfcm-") as scratch:
-      _run(tasks, store, jobs, scratch,
+      _run(tasks, store, jobs, scratch, lpips,
            progress or (lambda tasks, _: tasks), fail)
   finally:
     store.close()
   return failures
 
 
-def _run(tasks, store, jobs, scratch, progress, fail):
+def _run(tasks, store, jobs, scratch, lpips, progress, fail):
   """Runs all tasks, `jobs` at a time."""
-  lanes = [_Lane(scratch) for _ in range(jobs)]
+  lanes = [_Lane(scratch, lpips) for _ in range(jobs)]
   idle = queue.SimpleQueue()
   for lane in lanes:
     idle.put(lane)
@@ -139,8 +141,9 @@ def _run(tasks, store, jobs, scratch, progress, fail):
 class _Lane:
   """Two processes: one codes with one family at a time, one computes metrics."""
 
-  def __init__(self, scratch):
+  def __init__(self, scratch, lpips):
     self._scratch = scratch
+    self._lpips = lpips
     self._family = None
     self._coder = None
     self._judge = None
@@ -156,7 +159,7 @@ class _Lane:
     self._family = family
     coded = self._coder.call(_code, family, record["setting"], path)
     self._judge = self._ready(self._judge)
-    return {**record, **self._judge.call(_figures, path, coded)}
+    return {**record, **self._judge.call(_figures, path, coded, self._lpips)}
 
   def _ready(self, worker):
     if worker and worker.alive:
@@ -195,15 +198,15 @@ def _code(family, setting, path):
   return code(_codecs[setting], image)
 
 
-def _figures(path, coded):
+def _figures(path, coded, lpips):
   """Runs in a process of its own: returns the measured part of a record."""
   # Only now: this loads TensorFlow, which processes that code may not need.
   from tfc_models.evaluation.record import judge
-  record = vars(judge(None, _image(path), coded))
+  record = vars(judge(None, _image(path), coded, lpips))
   figures = {
       name: record[name] for name in (
           "num_bytes", "bpp", "mse", "psnr", "psnr_y", "ms_ssim", "ssim",
-          "encode_seconds", "decode_seconds", "peak_mib")}
+          "encode_seconds", "decode_seconds", "peak_mib", "wasserstein", "lpips")}
   # JSON knows no infinity; None is written for it, as `mse` is 0 then.
   return {
       name: None if value == math.inf else value

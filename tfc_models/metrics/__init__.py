@@ -1,6 +1,11 @@
 """Distortion and rate, with their units in their names."""
 
-from tfc_models.metrics.comparison import Comparison, compare
+from tfc_models.metrics.comparison import (
+    Comparison,
+    Likeness,
+    compare,
+    likeness,
+)
 from tfc_models.metrics.distortion import (
     log_mse,
     luma,
@@ -18,17 +23,20 @@ from tfc_models.metrics.ssim import (
     ms_ssim,
     ssim,
 )
-from tfc_models.metrics.wasserstein import wasserstein
+from tfc_models.metrics.wasserstein import WASSERSTEIN_MIN_SIZE, wasserstein
 
 __all__ = [
     "LPIPS_MIN_SIZE",
     "MS_SSIM_MIN_SIZE",
     "SSIM_MIN_SIZE",
+    "WASSERSTEIN_MIN_SIZE",
     "Comparison",
+    "Likeness",
     "Lpips",
     "bits_per_pixel",
     "compare",
     "dissimilar_mae",
+    "likeness",
     "log_mse",
     "luma",
     "mae",

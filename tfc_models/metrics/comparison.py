@@ -1,12 +1,16 @@
 """All metrics of one pair of images at once."""
 
 import dataclasses
+import functools
 from typing import Optional
 
 import numpy as np
 
 from tfc_models.errors import ImageError
 from tfc_models.metrics import distortion, ssim
+from tfc_models.metrics.lpips import LPIPS_MIN_SIZE
+from tfc_models.metrics.perceptual import lpips_of
+from tfc_models.metrics.wasserstein import WASSERSTEIN_MIN_SIZE, wasserstein
 from tfc_models.ops import image as image_ops
 
 
@@ -55,3 +59,37 @@ def compare(image, decoded):
                if side >= ssim.MS_SSIM_MIN_SIZE else None),
       ssim=(float(ssim.ssim(x, x_hat)[0])
             if side >= ssim.SSIM_MIN_SIZE else None))
+
+
+@dataclasses.dataclass(frozen=True)
+class Likeness:
+  """How much an image looks like the original, 0 for equal ones.
+
+  Attributes:
+    wasserstein: see `metrics.wasserstein`; None below `WASSERSTEIN_MIN_SIZE`.
+    lpips: see `metrics.Lpips`; None without its files, and below `LPIPS_MIN_SIZE`.
+  """
+
+  wasserstein: Optional[float]
+  lpips: Optional[float]
+
+
+def likeness(image, decoded, lpips=""):
+  """Returns the `Likeness` of two uint8 images (H, W, 1 or 3) of one size.
+
+  Args:
+    image, decoded: the images; grey ones count as grey colours.
+    lpips: "ALEXNET.pth,LINEAR.pth", see `perceptual.create`; "" for no LPIPS.
+
+  Raises:
+    UsageError: if there are no such files.
+  """
+  network = _lpips(lpips) if lpips else None
+  x, x_hat = (image_ops.rgb_batch(one) for one in (image, decoded))
+  side = min(image.shape[:2])
+  return Likeness(
+      float(wasserstein(x, x_hat)[0]) if side >= WASSERSTEIN_MIN_SIZE else None,
+      float(network(x, x_hat)[0]) if network and side >= LPIPS_MIN_SIZE else None)
+
+
+_lpips = functools.lru_cache(maxsize=1)(lpips_of)

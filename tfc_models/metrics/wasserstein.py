@@ -12,6 +12,8 @@ _WINDOW, _HOP = 8, 4
 _THRESHOLD, _COLOUR_THRESHOLD = 1.5 / 255.0, 4.0 / 255.0
 # Least variance that a root is taken of.
 _TINY = 1e-8
+# Below it the coarsest scale has no two samples.
+WASSERSTEIN_MIN_SIZE = 16
 _BLUR = np.float32([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
 # Taps that respond to a slope and to a bend, of unit response to their own kind.
 _SLOPE = np.float32([-1.0, 0.0, 1.0]) / 2.0
@@ -51,7 +53,7 @@ def wasserstein(x, x_hat):
   statistics costs little, and blur much.
 
   Args:
-    x: (B, H, W, 3) float in [0, 1].
+    x: (B, H, W, 3) float in [0, 1], sides of at least `WASSERSTEIN_MIN_SIZE`.
     x_hat: likewise.
 
   Returns:

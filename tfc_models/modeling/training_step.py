@@ -6,7 +6,7 @@ import dataclasses
 import tensorflow as tf
 
 from tfc_models import metrics
-from tfc_models.modeling import perceptual as perceptual_lib
+from tfc_models.metrics.perceptual import create as perceptual_distance
 from tfc_models.modeling import rates as rates_lib
 from tfc_models.modeling.averaging import MovingAverage
 from tfc_models.modeling.settings import TrainingContext
@@ -78,7 +78,7 @@ class TrainableModel(tf.keras.Model):
         hold a variable the longest counts.
       truncate: see `TrainingContext`.
       target_bpp, below_target: rate that costs little or nothing, see `objective`.
-      perceptual: a distance as of `perceptual.create`, or "" for none.
+      perceptual: a distance as of `metrics.perceptual.create`, or "" for none.
       perceptual_weight: its weight in the loss.
       adversarial: that of the loss of models that have a discriminator.
       **kwargs: as in Keras.
@@ -107,7 +107,7 @@ class TrainableModel(tf.keras.Model):
     self.truncate = truncate
     self.target_bpp = target_bpp
     self.below_target = below_target
-    self.perceptual = perceptual_lib.create(perceptual) if perceptual else None
+    self.perceptual = perceptual_distance(perceptual) if perceptual else None
     self.perceptual_weight = perceptual_weight
     self.adversarial = adversarial
     self.build_training_variables()

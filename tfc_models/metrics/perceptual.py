@@ -1,7 +1,9 @@
 """Distances for losses that see more than squared errors, by name."""
 
-from tfc_models import metrics, torch_file
+from tfc_models import torch_file
 from tfc_models.errors import UsageError
+from tfc_models.metrics.lpips import Lpips
+from tfc_models.metrics.wasserstein import wasserstein
 
 WASSERSTEIN = "wasserstein"
 _LPIPS = "lpips:"
@@ -19,12 +21,19 @@ def create(name):
     UsageError: if there is no such distance, or no such files.
   """
   if name == WASSERSTEIN:
-    return metrics.wasserstein
-  paths = name.removeprefix(_LPIPS).split(",")
-  if not name.startswith(_LPIPS) or len(paths) != 2:
+    return wasserstein
+  if not name.startswith(_LPIPS):
     raise UsageError(
         f"perceptual must be {WASSERSTEIN} or {_LPIPS}ALEXNET.pth,LINEAR.pth, got {name!r}")
+  return lpips_of(name.removeprefix(_LPIPS))
+
+
+def lpips_of(files):
+  """Returns `Lpips` of "ALEXNET,LINEAR", see `create`."""
+  paths = files.split(",")
+  if len(paths) != 2:
+    raise UsageError(f"LPIPS needs ALEXNET.pth,LINEAR.pth, got {files!r}")
   try:
-    return metrics.Lpips(*(torch_file.read(path).arrays for path in paths))
+    return Lpips(*(torch_file.read(path).arrays for path in paths))
   except ValueError as error:
     raise UsageError(f"{' and '.join(paths)}: {error}") from None
