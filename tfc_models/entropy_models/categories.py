@@ -4,37 +4,30 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.entropy_models import sign
-from tfc_models.entropy_models.symbol_codec import SymbolCodec
+from tfc_models.entropy_models.centres import CentresCodec
 from tfc_models.entropy_models.tables import ConstantTables
 
 
-class CategoricalCodec(SymbolCodec):
+class CategoricalCodec(CentresCodec):
   """Codes the nearest of L centres, by the log odds of L - 1 binary decisions.
 
   The decisions are the nodes of a balanced tree over the centres, in their order, the
   root first: is it in the upper half? Params are their log odds, integers in units of
-  1/16 and carried by floats, (B, ..., C (L - 1)), those of an element together. Gradients
-  of y_hat in training are those of the centres weighed by softmax_j(-sharpness (y -
-  c_j)^2); contexts, and so the bits, have none.
+  1/16 and carried by floats, (B, ..., C (L - 1)), those of an element together. Contexts,
+  and so the bits, have no gradients.
 
   Args:
-    centres: (L,) floats to start from.
-    sharpness: sigma in the paper.
-    name: see `LatentCodec`.
+    centres, sharpness, name: as of `CentresCodec`.
 
   Source: Mentzer, Agustsson, Tschannen, Timofte, Van Gool, "Conditional probability
     models for deep image compression", CVPR 2018, arXiv:1801.04260, section 3.2.
   Departs: L - 1 log odds instead of L logits, which say the same distributions.
   """
 
-  fixed_grid = True
-  random = False
   several_decisions = True
 
   def __init__(self, centres, sharpness=1.0, name="y"):
-    super().__init__(name, "round")
-    self.centres = tf.Variable(np.float32(centres), name="centres")
-    self.sharpness = sharpness
+    super().__init__(centres, sharpness, name)
     self.evidence_size = len(centres) - 1
     self._nodes, self._leaf, self._depth = _tree(len(centres))
     self.tables = ConstantTables(*sign.binary_tables())
@@ -54,32 +47,11 @@ class CategoricalCodec(SymbolCodec):
       bits += more
       place = self._next(place, bit)
     if noise is not None:
-      distances = self._distances(y)
-      # In two dimensions: a softmax takes few.
-      weights = tf.nn.softmax(
-          -self.sharpness * tf.reshape(distances, [-1, distances.shape[-1]]))
-      soft = tf.reshape(tf.linalg.matvec(weights, self.centres), tf.shape(y))
-      y_hat = soft + tf.stop_gradient(y_hat - soft)
+      y_hat = self._with_soft_gradient(y_hat, y)
     return y_hat, bits
-
-  def on_grid(self, y):
-    """Returns the nearest centres."""
-    return tf.gather(self.centres, self._nearest(y))
-
-  def noisy(self, y, noise):
-    """Returns the nearest centres, without gradients."""
-    del noise
-    return tf.stop_gradient(self.on_grid(y))
-
-  def quantize(self, y, params=None):
-    return self.on_grid(y), tf.cast(self._nearest(y), tf.float32)
 
   def evidence(self, params, shape):
     return sign.table_of_logit(params)
-
-  def reconstruct(self, symbols, params=None):
-    # A damaged stream may say what no tree holds.
-    return tf.gather(self.centres, tf.clip_by_value(symbols, 0, self.evidence_size))
 
   def encode_more(self, handle, symbols, evidence):
     tables, place = self._by_element(evidence), tf.zeros_like(symbols)
@@ -100,12 +72,6 @@ class CategoricalCodec(SymbolCodec):
 
   def fix_tables(self):
     """Does nothing: the tables are the same for all weights."""
-
-  def _nearest(self, y):
-    return tf.argmin(self._distances(y), axis=-1, output_type=tf.int32)
-
-  def _distances(self, y):
-    return tf.square(y[..., None] - self.centres)
 
   def _by_element(self, x):
     """(B, ..., C (L - 1)) to (B, ..., C, L - 1)."""
