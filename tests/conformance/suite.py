@@ -103,7 +103,7 @@ def class_facts_are_stated(model):
   assert model.downsampling_factor >= 1
   assert model.kind in registry.KINDS
   assert model.capabilities <= {
-      "quality", "progressive", "lossless", "exact_pixels"}
+      "quality", "progressive", "lossless", "exact_pixels", "keep"}
   output = model(material.seen(model, 20, 30))
   assert tuple(output.bits) == model.latents
   names = [codec.name for codec in model.latent_codecs()]

@@ -139,6 +139,10 @@ _SETTINGS = {
     "rate_scale": _Setting(4, _UINT, lambda value: value >= 1, "1 or more"),
     # Pixels a side of the tiles of a picture that is in such.
     "tile": _Setting(5, _UINT, lambda value: 1 <= value <= MAX_SIDE, f"1..{MAX_SIDE}"),
+    # Whether a decoder makes up what it was not told.
+    "synthesised": _Setting(6, _UINT, lambda value: value == 1, "1"),
+    # Which sites are coded; see `mask`.
+    "keep": _Setting(7, _BYTES, len, "a byte or more"),
     # What one model alone knows how to read.
     "model": _Setting(63, _BYTES, lambda value: True, "bytes"),
 }

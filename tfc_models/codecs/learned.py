@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfc_models import bitstream, metrics
-from tfc_models.codecs import planes, rate_control, tiles
+from tfc_models.codecs import keeping, planes, rate_control, tiles
 from tfc_models.codecs.base import Codec
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.file_options import File, FileOptions
@@ -50,7 +50,9 @@ class LearnedCodec(ModelCodec, Codec):
       return rate_control.encode(self, image, settings or Settings(), options, jobs)
     options = options.in_bytes(height, width)
     settings, noted = self.checked_settings(settings or Settings(), options)
-    side = tiles.side_of(self.model, height, width, options.tile)
+    noted.update(keeping.noted(self.model, settings.keep, image, options))
+    side = "keep" not in noted and tiles.side_of(
+        self.model, height, width, options.tile)
     if side:
       noted["tile"] = side
     header = bitstream.Header(

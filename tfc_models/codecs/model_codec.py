@@ -63,6 +63,10 @@ class ModelCodec:
             f"{self.name} is not progressive, it takes no {name}")
       if not value > 0:
         raise UsageError(f"{name} must be positive, got {value}")
+    if settings.keep is not None and "keep" not in self.model.capabilities:
+      raise UsageError(
+          f"{self.name} codes pictures as a whole, it takes no mask of what to keep",
+          argument="keep")
     if options.target_ms_ssim is not None and not options.target_ms_ssim < 1:
       raise UsageError(f"target_ms_ssim must lie below 1, got {options.target_ms_ssim}")
     if settings.effort is None:
@@ -85,7 +89,10 @@ class ModelCodec:
                and settings.quality is not None)
     if options.thumbnail:
       settings = dataclasses.replace(settings, raw_bits=True)
-    return settings, {"quality": settings.quality} if decides else {}
+    noted = {"quality": settings.quality} if decides else {}
+    if self.model.synthesises:
+      noted["synthesised"] = 1
+    return settings, noted
 
   def _takes(self, name):
     """Returns whether a setting or option says something to the model."""

@@ -53,16 +53,20 @@ class Model(TrainableModel, abc.ABC):
   Class facts:
     downsampling_factor: int, sides of padded images are multiples of it.
     capabilities: subset of {"quality", "progressive", "lossless",
-      "exact_pixels"}; what the conformance suite tests and callers may ask for.
+      "exact_pixels", "keep"}; what the conformance suite tests and callers may ask for.
       Progressive models have an attribute `iterations`, how many there are.
       Others with "quality" take more bits and err less the higher it is, also
-      untrained, and as `draw_lmbda` says in training.
+      untrained, and as `draw_lmbda` says in training. Those with "keep" code a part of
+      a picture, see `Settings`.
     latents: names of the coded latents, in the order of the stream.
+    synthesises: whether decoders make up details that the file does not hold, rather
+      than blur them; files say so.
   """
 
   downsampling_factor: int = None
   capabilities: frozenset = frozenset()
   latents: tuple = ()
+  synthesises: bool = False
 
   # What the registered class was created with; kept in weight files.
   arguments: Optional[dict] = None

@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import Optional
 
+import numpy as np
+
 from tfc_models.ops.noise import Noise
 
 
@@ -24,6 +26,9 @@ class Settings:
       look for take any.
     rounding: factor on what errors are worth against bits where such an encoder rounds:
       less for somewhat smaller files of one quality.
+    keep: array (H, W) of the picture, of models with the capability "keep": pixels that
+      are not zero are kept, with the sites of the latent that they lie in; the decoder
+      makes up the others. None for all.
   """
 
   quality: Optional[int] = None
@@ -32,6 +37,7 @@ class Settings:
   raw_bits: bool = False
   effort: Optional[int] = None
   rounding: float = 1.0
+  keep: Optional[np.ndarray] = dataclasses.field(default=None, compare=False)
 
   def iterations_of(self, most):
     """Returns how many iterations are asked for, of a model that has `most`."""
