@@ -14,6 +14,7 @@ from tfc_models.entropy_models.checkerboard import CheckerboardCodec
 from tfc_models.entropy_models.conditional import ConditionalFactorizedCodec
 from tfc_models.entropy_models.factorized import SYMBOL_LIMIT, FactorizedCodec
 from tfc_models.entropy_models.flags import read_flags, write_flags
+from tfc_models.entropy_models.frequencies import FrequencyCodec
 from tfc_models.entropy_models.gain import GainCodec
 from tfc_models.entropy_models.gaussian import (
     NUM_SCALES,
@@ -89,6 +90,7 @@ __all__ = [
     "ConditionalFactorizedCodec",
     "EvidenceReader",
     "FactorizedCodec",
+    "FrequencyCodec",
     "GainCodec",
     "GaussianCodec",
     "GaussianParams",

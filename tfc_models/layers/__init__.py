@@ -15,6 +15,7 @@ from tfc_models.layers.exact import (
     rounds,
 )
 from tfc_models.layers.gdn import GDN
+from tfc_models.layers.instance_norm import InstanceNorm
 from tfc_models.layers.lookup import (
     LOOKUP_BITS,
     LOOKUP_LIMIT,
@@ -48,6 +49,7 @@ __all__ = [
     "ExactConv2D",
     "ExactConv2DTranspose",
     "ExactModulation",
+    "InstanceNorm",
     "Lookup",
     "ModulatedBlock",
     "Modulation",

@@ -1,5 +1,6 @@
 """The published systems, one file a paper; importing this registers them."""
 
+from tfc_models.models import agustsson2019 as agustsson2019
 from tfc_models.models import balle_li as balle_li
 from tfc_models.models import bls2017 as bls2017
 from tfc_models.models import bmshj2018 as bmshj2018

@@ -1,0 +1,38 @@
+"""agustsson2019: GANs at extremely low rates (Agustsson et al., ICCV 2019)."""
+
+from tfc_models.configs import common
+
+_PAPER = {f"c{depth}": dict(latent_depth=depth) for depth in (2, 4, 8, 16)}
+_VARIANTS = {
+    **_PAPER, "narrow": dict(num_filters=12, latent_depth=8, num_blocks=4, boxes=0.25),
+    "tiny": dict(num_filters=4, latent_depth=4, num_blocks=1, boxes=1.0),
+}
+
+
+def get_config(variant="c4"):
+  """Returns the recipe; variants: c2, c4, c8, c16 (channels of the code), narrow, tiny.
+
+  And c2, c4, c8 or c16 with -selective: of a quarter of the patches a random box is kept,
+  which makes weights that take masks, as narrow and tiny do.
+
+  The authors train some 280 k steps of one image, of OpenImages with a longer side of
+  768, Adam at 2e-4; the generator's norms are frozen after 140 k, which here is a second
+  run: train.init with train.freeze=("synthesis_transform/norms",). They weigh 10 times
+  the squared error of samples in -1..1 against the adversarial loss: lmbda is that for
+  0..255. There is no weight of the entropy, see `entropy` of the model.
+  """
+  variant, is_selective = common.suffixes(variant, "selective")
+  arguments = dict(_VARIANTS[variant])
+  if is_selective:
+    arguments = dict(_PAPER[variant], boxes=0.25)
+  config = common.base("agustsson2019", **arguments)
+  config.train.lmbda = 10.0 * (2.0 / 255.0)**2
+  config.train.learning_rate = 2e-4
+  config.train.rates = {"y_codec": 10.0}
+  config.train.steps = 280_000
+  config.data.batch_size = 1
+  if variant == "narrow":
+    config.train.learning_rate = 1e-3
+    config.train.schedule = "cosine"
+    config.data.batch_size = 8
+  return common.tiny(config) if variant == "tiny" else config
