@@ -9,7 +9,7 @@
 
 Pillow knows no entry points: a program has to import this module, once.
 
-`save` takes model, quality, effort, tune, alpha_quality, the targets of `FileOptions`,
+`save` takes model, quality, effort, tune, keep, alpha_quality, the targets of `FileOptions`,
 and icc_profile, exif and xmp as Pillow's AVIF does: the profile is that of the image
 unless another is given, the others are written if they are given. Pixels are stored
 upright, so EXIF with an orientation turns them. Weights are loaded once a process.
@@ -71,6 +71,8 @@ class TfcmImageFile(PIL.ImageFile.ImageFile):
     self.info.update(model=header.model, fingerprint=header.fingerprint.hex())
     if "quality" in header.settings:
       self.info["quality"] = header.settings["quality"]
+    if "synthesised" in header.settings:
+      self.info["synthesised"] = True
     self.tile = []
 
   def load(self):
@@ -166,7 +168,8 @@ def _encoded(image, info):
   if quality is not None and stands_for is None and not varies:
     raise UsageError(f"{path}: a model trained for one rate takes no quality")
   return codec.encode(
-      array, Settings(quality=quality if varies else None, effort=info.get("effort")),
+      array, Settings(quality=quality if varies else None, effort=info.get("effort"),
+                      keep=info.get("keep")),
       FileOptions(metadata=kept, **{
           name: info[name] for name in _OPTIONS if name in info}))
 

@@ -20,7 +20,7 @@ from tfc_models.errors import BitstreamError, ImageError, UsageError
 # Flags that choose weights or what they do, which an export has fixed.
 _OURS = ("model", "quality", "tune", "lossless", "effort", "iterations", "target_size",
          "target_bpp", "target_psnr", "target_ms_ssim", "tile_psnr", "raw_bits", "thumbnail",
-         "tile")
+         "tile", "keep")
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 
 
@@ -76,6 +76,10 @@ def add_arguments(parser):
       help="side of tiles that are coded on their own, for --region and little memory; 0 "
       f"for none (default: {tiles.TILE} for images of more than "
       f"{tiles.TILED_ABOVE / 1e6:.1f} megapixels)")
+  parser.add_argument(
+      "--keep", metavar="MASK",
+      help="of models that make up what they are not told: an image of the same size; "
+      "what is light in it (128 and more) is coded, the decoder fills in the rest")
   pictures.add_arguments(parser)
   metadata.add_arguments(parser)
   remote.add_arguments(parser)
@@ -105,7 +109,8 @@ def run(arguments):
   codec = codecs.load(model, arguments.quality, lossless=arguments.lossless)
   settings = Settings(
       iterations=arguments.iterations, tile_psnr=arguments.tile_psnr,
-      raw_bits=arguments.raw_bits, effort=arguments.effort)
+      raw_bits=arguments.raw_bits, effort=arguments.effort,
+      keep=arguments.keep and pictures.mask(arguments.keep))
   options = codecs.FileOptions(
       target_bytes=arguments.target_size, target_bpp=arguments.target_bpp,
       target_psnr=arguments.target_psnr, target_ms_ssim=arguments.target_ms_ssim,
@@ -115,6 +120,8 @@ def run(arguments):
   if arguments.quality is not None and options.has_target and (
       "quality" in capabilities and "progressive" not in capabilities):
     raise UsageError("--quality and a target exclude each other")
+  if arguments.keep and "keep" not in capabilities:  # Once, not for each image.
+    codec.checked_settings(settings, options)
   if kind == "video":
     return files.process(
         pairs, clips.compressing(codec, settings, options), arguments, _describe,

@@ -5,6 +5,7 @@ import time
 
 from tfc_models import bitstream
 from tfc_models.cli import clips, files, metadata, outputs, remote
+from tfc_models.cli.main import report
 from tfc_models.codecs.checks import MAX_PIXELS
 from tfc_models.errors import UsageError
 
@@ -98,11 +99,15 @@ def _at_server(client, arguments):
 def _result(image, stream, name, data, output, seconds, arguments):
   """Returns the bytes of an image file, and facts."""
   height, width, channels = image.shape
+  is_synthesised = "synthesised" in stream.header.settings
+  if is_synthesised:
+    report("note: details are synthesised, and no evidence of what was there", name)
   result = outputs.file_bytes(
       image, {} if arguments.strip else stream.metadata, arguments, name, output)
   return result, {
       "height": height, "width": width, "channels": channels, "bytes": len(data),
-      "verified": stream.verified, "seconds": round(seconds, 3)}
+      "verified": stream.verified, "synthesised": is_synthesised,
+      "seconds": round(seconds, 3)}
 
 
 def _describe(facts):

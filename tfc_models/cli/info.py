@@ -22,6 +22,8 @@ def run(arguments):
         "settings": {
             name: value.hex() if isinstance(value, bytes) else value
             for name, value in header.settings.items()},
+        "synthesised": "synthesised" in header.settings,
+        "kept": _kept(header),
         "profile": "thumbnail" if header.thumbnail else "standard",
         "format_version": header.version,
         "bytes": len(data),
@@ -48,9 +50,19 @@ def _sample_bits(stream):
   return first[0] if first else None
 
 
+def _kept(header):
+  """Returns the share of the sites of a picture that is coded, or None for all."""
+  if "keep" not in header.settings:
+    return None
+  from tfc_models.bitstream import mask
+  sites, _ = mask.read(header.settings["keep"], header.height, header.width)
+  return round(float(sites.mean()), 4)
+
+
 def _describe(name, facts):
   colour = {1: "grey", 3: "RGB"}[facts["channels"]]
-  settings = " ".join(f"{k}={v}" for k, v in facts["settings"].items())
+  settings = " ".join(
+      f"{k}={v}" for k, v in facts["settings"].items() if k not in ("keep", "synthesised"))
   lines = [
       f"{name}: {facts['width']}x{facts['height']} {colour}, "
       f"{facts['sample_bits'] or facts['bit_depth']} bits, {facts['bytes']} bytes, "
@@ -60,6 +72,10 @@ def _describe(name, facts):
       f"{', thumbnail' if facts['profile'] == 'thumbnail' else ''}",
       f"  weights {facts['fingerprint']}: "
       f"{facts['weights'] or 'not shipped, found by --model_path'}"]
+  if facts["synthesised"]:
+    lines.append("  synthesised: decoders make up details, which are no evidence")
+  if facts["kept"] is not None:
+    lines.append(f"  kept {facts['kept']:.1%}, the rest is filled in")
   for chunk in facts["chunks"]:
     strings = " + ".join(str(n) for n in chunk["string_bytes"])
     lines.append(

@@ -41,6 +41,7 @@ HINTS = {
     "flavor": "--flavor=full carries any image model",
     "config": "see `tfcm models`",
     "depth": "--depth 8 rounds it, --depth 16 keeps it",
+    "keep": "light pixels of the --keep image are kept",
     "is_float": "--float keeps them real",
     "limit_mib": "--bundle_mib sets the limit",
     "max_pixels": "--max_pixels raises it",

@@ -2,9 +2,13 @@
 
 import os
 
+import numpy as np
+
 from tfc_models.cli.files import STREAM
 from tfc_models.datasets.files import page_count, read_picture
 from tfc_models.errors import UsageError
+
+_LIGHT = 128
 
 
 def add_arguments(parser):
@@ -24,6 +28,18 @@ def add_arguments(parser):
       "--srgb", action="store_true",
       help="convert pictures with an ICC profile, wide gamuts and CMYK too, to sRGB, and "
       "leave the profile out")
+
+
+def mask(path):
+  """Returns which pixels of a mask are light and seen, bool (H, W).
+
+  Raises:
+    ImageError: if it is no image.
+  """
+  pixels = read_picture(path, depth=8).pixels
+  if pixels.shape[-1] in (2, 4):
+    pixels = np.minimum(pixels[..., :-1], pixels[..., -1:])
+  return pixels.max(axis=-1) >= _LIGHT
 
 
 class Pages:
