@@ -19,6 +19,7 @@ from tfc_models.codecs import FileOptions, LearnedCodec
 from tfc_models.entropy_models import FrequencyCodec
 from tfc_models.errors import BitstreamError, UsageError
 from tfc_models.modeling import weights
+from tfc_models.modeling.model import ModelOutput
 from tfc_models.modeling.settings import Settings, TrainingContext
 from tfc_models.ops.noise import Noise
 
@@ -254,10 +255,33 @@ def test_distortion_counts_where_a_box_is_kept(model):
   output = model(x, training=True, context=context)
   kept = np.kron(output.extras["kept"][0, ..., 0], np.ones((16, 16)))
   assert 0.0 < kept.mean() < 1.0
-  model.compile(tf.keras.optimizers.Adam(), lmbda=0.01)
-  _, figures = model.objective(x, output, context)
+  _, figures = suite.compiled(model, 1e-3, lmbda=0.01).objective(x, output, context)
   error = 255.0**2 * kept[..., None] * np.square(x[0] - output.x_hat[0])
   assert float(figures["mse"]) == pytest.approx(error.mean(), rel=1e-4)
+
+
+def test_the_discriminator_judges_at_three_scales_and_its_features_are_matched(model):
+  model = suite.compiled(model, 1e-3, lmbda=0.01)
+  x = tf.constant(np.stack([make_image(64, 64, seed=n) for n in (1, 2)]) / 255.0,
+                  tf.float32)
+  output = ModelOutput(tf.reverse(x, [1]), {})
+  judged, judged_hat = (model.discriminator(image) for image in (x, output.x_hat))
+  assert [scale[-1].shape for scale in judged] == [
+      (2, side, side, 1) for side in (8, 4, 2)]
+  assert [len(scale) for scale in judged] == [5, 5, 5]
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch(x)
+    tape.watch(output.x_hat)
+    g_loss, d_loss = model.adversarial_losses(x, output, True)
+  fooled = sum(np.mean(np.square(scale[-1] - 1.0)) for scale in judged_hat)
+  matched = sum(
+      np.mean(np.abs(one - other)) for scales in zip(judged, judged_hat)
+      for one, other in list(zip(*scales))[:-1]) / 3.0
+  assert float(g_loss) == pytest.approx(fooled + 12.0 * matched, rel=1e-4)
+  assert float(d_loss) == pytest.approx(sum(
+      np.mean(np.square(one[-1] - 1.0)) + np.mean(np.square(other[-1]))
+      for one, other in zip(judged, judged_hat)), rel=1e-4)
+  assert tape.gradient(g_loss, x) is None and np.any(tape.gradient(g_loss, output.x_hat))
 
 
 def test_files_stay_below_the_bound_of_the_paper(model, codec):

@@ -4,8 +4,10 @@ from tfc_models.configs import common
 
 _PAPER = {f"c{depth}": dict(latent_depth=depth) for depth in (2, 4, 8, 16)}
 _VARIANTS = {
-    **_PAPER, "narrow": dict(num_filters=12, latent_depth=8, num_blocks=4, boxes=0.25),
-    "tiny": dict(num_filters=4, latent_depth=4, num_blocks=1, boxes=1.0),
+    **_PAPER, "narrow": dict(num_filters=12, latent_depth=8, num_blocks=4, boxes=0.25,
+                   judges=[24, 48, 96, 96]),
+    "tiny": dict(num_filters=4, latent_depth=4, num_blocks=1, boxes=1.0,
+                 judges=[4, 4, 4, 4]),
 }
 
 
@@ -17,9 +19,11 @@ def get_config(variant="c4"):
 
   The authors train some 280 k steps of one image, of OpenImages with a longer side of
   768, Adam at 2e-4; the generator's norms are frozen after 140 k, which here is a second
-  run: train.init with train.freeze=("synthesis_transform/norms",). They weigh 10 times
-  the squared error of samples in -1..1 against the adversarial loss: lmbda is that for
-  0..255. There is no weight of the entropy, see `entropy` of the model.
+  run: train.init with train.freeze=("synthesis_transform/norms",). The loss against the
+  discriminator counts 1, and 10 times the squared error of samples in -1..1: lmbda is
+  that for 0..255. There is no weight of the entropy, see `entropy` of the model. VGG's
+  features count 12 there and nothing here, see `train.perceptual`. Discriminators have
+  beta_1 of 0.5, the usual one.
   """
   variant, is_selective = common.suffixes(variant, "selective")
   arguments = dict(_VARIANTS[variant])
@@ -30,6 +34,8 @@ def get_config(variant="c4"):
   config.train.learning_rate = 2e-4
   config.train.rates = {"y_codec": 10.0}
   config.train.steps = 280_000
+  config.train.adversarial = 1.0
+  config.train.networks = {"discriminator": {"beta_1": 0.5}}
   config.data.batch_size = 1
   if variant == "narrow":
     config.train.learning_rate = 1e-3

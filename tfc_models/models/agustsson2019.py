@@ -9,14 +9,18 @@ from tfc_models.entropy_models import FrequencyCodec
 from tfc_models.errors import BitstreamError
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
+from tfc_models.models.families.adversarial import Adversarial, least_squares
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.transforms import residual_norm
+from tfc_models.transforms.discriminator import MultiScalePatches, matching
 
 _CENTRES = np.arange(-2.0, 3.0)
+# What the features of the discriminator count beside its verdict.
+_MATCHING = 12.0
 
 
 @registry.register("agustsson2019")
-class ExtremeCompression(TransformModel):
+class ExtremeCompression(Adversarial, TransformModel):
   """Few symbols of five values, and a generator that makes up what they do not say.
 
       x -> encoder -> nearest of -2..2 -> [y, a table a channel] -> generator -> x_hat
@@ -24,7 +28,9 @@ class ExtremeCompression(TransformModel):
 
   No file takes more than C log2(5) / 256 bits a pixel, but for its header: 0.018, 0.036,
   0.073, 0.145 for C of 2, 4, 8, 16. With a mask (`Settings.keep`) the code is zero
-  outside, and takes no bits; the generator fills in what may have been there.
+  outside, and takes no bits; the generator fills in what may have been there. Its loss
+  against the discriminator, least squares, has in it 12 times the distance of the
+  features by which that judges (feature matching).
 
   Args:
     num_filters: n, channels at full resolution; 16 n at that of the code.
@@ -36,26 +42,34 @@ class ExtremeCompression(TransformModel):
     entropy: beta of the paper, for the loss of a picture is bpp + lmbda * distortion
       here: 0 has the entropy coder learn frequencies and nothing else; at 1 lmbda weighs
       bits against the error, as in other models.
+    judges: widths of the discriminator, of each of its three scales.
 
   Source: Agustsson, Tschannen, Mentzer, Timofte, Van Gool, "Generative adversarial
     networks for extreme learned image compression", ICCV 2019, arXiv:1804.02958.
   Departs: see `transforms.residual_norm`. No semantic label maps, neither at the decoder,
     where the paper synthesises from them, nor at the discriminator; what a mask leaves
-    out is filled in from its surroundings. No noise beside the code.
+    out is filled in from its surroundings. Of patches with a mask the squared error alone
+    is that of what is kept. No noise beside the code. No distance of VGG's features;
+    `train.perceptual` has others.
   """
 
   downsampling_factor = 16
   synthesises = True
 
   def __init__(self, *, num_filters=60, latent_depth=4, num_blocks=9, norm="instance",
-               boxes=0.0, entropy=0.0):
+               boxes=0.0, entropy=0.0, judges=(64, 128, 256, 512)):
     super().__init__(
         residual_norm.Encoder(num_filters, latent_depth, norm),
         residual_norm.Generator(num_filters, num_blocks, norm),
         FrequencyCodec(_CENTRES, latent_depth, entropy=entropy, boxes=boxes),
         16, latent_depth)
+    self.discriminator = MultiScalePatches(judges)
     if boxes:
       self.capabilities = frozenset(["keep"])
+
+  def build_training_variables(self):
+    side = self.downsampling_factor
+    self.discriminator(tf.zeros((1, side, side, 3)))
 
   def call(self, x, training=False, settings=Settings(), context=EVALUATION):
     y = self.analyze(x)
@@ -64,7 +78,7 @@ class ExtremeCompression(TransformModel):
     else:
       kept = self._kept(settings)
     y_hat, bits = self.latent_codec(y, kept, noise=context.noise)
-    return base.ModelOutput(self.synthesize(y_hat), bits, extras={"kept": kept})
+    return base.ModelOutput(self.synthesize(y_hat), bits, extras={"kept": kept, "y_hat": y_hat})
 
   def encode(self, x, settings):
     strings, _ = self.latent_codec.compress(self.analyze(x), self._kept(settings))
@@ -83,6 +97,13 @@ class ExtremeCompression(TransformModel):
       kept = tf.repeat(tf.repeat(kept, self.factor, axis=1), self.factor, axis=2)
       output = output._replace(x_hat=x + kept * (output.x_hat - x))
     return super().objective(x, output, context)
+
+  def adversarial_losses(self, x, output, training):
+    judged, judged_hat = (
+        self.discriminator(image, training=training) for image in (x, output.x_hat))
+    losses = [least_squares(one[-1], other[-1]) for one, other in zip(judged, judged_hat)]
+    g_loss, d_loss = (tf.add_n(scales) for scales in zip(*losses))
+    return g_loss + _MATCHING * matching(judged, judged_hat), d_loss
 
   def _kept(self, settings):
     """Returns the mask that settings ask for, (1, H, W, 1); None for all."""

@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from tfc_models.layers import InstanceNorm
+from tfc_models.layers import ChannelNorm, InstanceNorm
 
 # From what recipes call a norm to its layer.
-NORMS = {"instance": InstanceNorm}
+NORMS = {"instance": InstanceNorm, "channel": ChannelNorm}
 
 
 class _Normed(tf.keras.layers.Layer):
