@@ -29,7 +29,7 @@ def test_fields_are_written_as_they_were_read():
     assert mutation.Raw.of(bitstream.read(plain)).write() == plain
 
 
-@pytest.mark.parametrize("name", ["mbt2018", "tfcm-base", "toderici2017"])
+@pytest.mark.parametrize("name", ["agustsson2019", "mbt2018", "tfcm-base", "toderici2017"])
 def test_only_pictures_and_errors_come_out_of_a_codec(name):
   codec = LearnedCodec(suite.tiny(name), b"abcd")
   data = codec.encode(make_image(32, 32))

@@ -221,9 +221,15 @@ def _settings(raw, random, _):
           bytes([0]) + varint.write(random.choice(_NUMBERS)),
           bytes([1]) + random.randbytes(4), b"\x01\0\0\xc0\x7f",
           b"\x02\x03abc", b"\x02" + varint.write(2**40), b"\x03",
-          bytes([4 << 2, 5]), b"\xfe\x02ab", b"\xfc\x05"])
+          bytes([4 << 2, 5]), b"\xfe\x02ab", b"\xfc\x05", bytes([6 << 2, 1]),
+          _keep(random.choice((b"\x10", b"\x08", b"\0", b"")) + random.randbytes(
+              random.choice((0, 1, 6, 300))))])
       for _ in range(random.randrange(4))]
   raw.head["count"] = random.choice((None, None, None, 0, 1, 65, 2**62))
+
+
+def _keep(value):
+  return bytes([7 << 2 | 2]) + varint.write(len(value)) + value
 
 
 def _layout(raw, random, _):

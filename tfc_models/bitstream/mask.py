@@ -61,8 +61,8 @@ def read(data, height, width):
   if not 0 < side < 2**16:
     raise BitstreamError("the stream holds a mask of no sites")
   shape = -(-height // side), -(-width // side)
-  # Nothing takes more than a bit a site and its neighbours' surprise.
-  if len(data) - start > 2 * shape[0] * shape[1] + 8:
+  # Twice what chance takes.
+  if len(data) - start > shape[0] * shape[1] // 4 + 8:
     raise BitstreamError("the stream holds a mask of more bytes than sites")
   sites = np.zeros(shape, np.int8)
   _walk(sites, _Decoder(data[start:]).read)
