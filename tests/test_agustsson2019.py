@@ -214,6 +214,12 @@ def test_kept_regions_are_as_good_as_in_the_whole_picture():
   inside = np.s_[:, 128 + reach:]
   whole, part = (codec.decode(codec.encode(image, settings)) for settings in (
       None, Settings(keep=keep)))
+  tiled = codec.encode(image, options=FileOptions(tile=128))
+  np.testing.assert_array_equal(codec.decode(tiled), whole)
+  header, chunks, *_ = bitstream.read(tiled)
+  header.settings["keep"] = mask.write(np.ones((20, 20)), 16)
+  with pytest.raises(BitstreamError, match="no mask"):
+    codec.decode(bitstream.write(header, chunks))
   assert reach <= 64 and np.any(whole[:, :128] != part[:, :128])
   assert metrics.psnr(image[inside], part[inside]) == pytest.approx(
       metrics.psnr(image[inside], whole[inside]), abs=0.01)

@@ -14,9 +14,10 @@ from PIL import Image
 from tests.conformance import kinds, toys
 from tests.conformance.toys import gan
 from tests.test_cli import fails, tfcm
-from tfc_models import bundles, configs
+from tfc_models import bundles, configs, registry
 from tfc_models.bundles import naming, run_bundle
 from tfc_models.configs.options import DataOptions, TrainOptions
+from tfc_models.entropy_models import CentresCodec
 from tfc_models.errors import UsageError
 from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info
@@ -114,9 +115,13 @@ def trains_there_and_comes_back(parts, photos, tmp_path):
   log, text = run_there(bundle, out)
   assert re.search("jax .* jaxlib .* numpy .*\ncompiled in", text)
   assert [line["step"] for line in log] == list(range(1, STEPS + 1))
-  np.testing.assert_allclose(
-      [line["loss"] for line in log], losses_here(bundle, tmp_path, STEPS),
-      rtol=1e-4)
+  found, expected = [line["loss"] for line in log], losses_here(bundle, tmp_path, STEPS)
+  model = registry.create(parts[0], **parts[1])
+  # An element between two centres may go to either, and training another way from then.
+  is_hard = any(isinstance(codec, CentresCodec) for codec in model.latent_codecs())
+  surely = STEPS // 2 if is_hard else STEPS
+  np.testing.assert_allclose(found[:surely], expected[:surely], rtol=1e-4)
+  np.testing.assert_allclose(found, expected, rtol=0.05)
   train_dir = tmp_path / "back"
   assert tfcm("train", "--import_bundle", out, "--train_dir", train_dir)[0] == 0
   assert read_info(train_dir / "model.npz")["steps"] == STEPS

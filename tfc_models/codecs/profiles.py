@@ -69,6 +69,8 @@ class Tiled(Standard):
       BitstreamError: if the model codes no tiles, or these are none of such a picture.
     """
     header, side = self.header, self.header.settings["tile"]
+    if "keep" in header.settings:
+      raise BitstreamError("the stream is in tiles, of which no mask keeps parts")
     if self.model.tiling is None:
       raise BitstreamError(
           f"the stream is in tiles, {self.model.registered_name} has none")

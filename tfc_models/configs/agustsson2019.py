@@ -15,7 +15,9 @@ def get_config(variant="c4"):
   """Returns the recipe; variants: c2, c4, c8, c16 (channels of the code), narrow, tiny.
 
   And c2, c4, c8 or c16 with -selective: of a quarter of the patches a random box is kept,
-  which makes weights that take masks, as narrow and tiny do.
+  which makes weights that take masks, as narrow and tiny do. Any with -mse behind it is a
+  first stage without a discriminator, which the paper does without, and which short runs
+  gain from.
 
   The authors train some 280 k steps of one image, of OpenImages with a longer side of
   768, Adam at 2e-4; the generator's norms are frozen after 140 k, which here is a second
@@ -25,7 +27,7 @@ def get_config(variant="c4"):
   features count 12 there and nothing here, see `train.perceptual`. Discriminators have
   beta_1 of 0.5, the usual one.
   """
-  variant, is_selective = common.suffixes(variant, "selective")
+  variant, is_selective, is_first = common.suffixes(variant, "selective", "mse")
   arguments = dict(_VARIANTS[variant])
   if is_selective:
     arguments = dict(_PAPER[variant], boxes=0.25)
@@ -34,7 +36,7 @@ def get_config(variant="c4"):
   config.train.learning_rate = 2e-4
   config.train.rates = {"y_codec": 10.0}
   config.train.steps = 280_000
-  config.train.adversarial = 1.0
+  config.train.adversarial = 0.0 if is_first else 1.0
   config.train.networks = {"discriminator": {"beta_1": 0.5}}
   config.data.batch_size = 1
   if variant == "narrow":

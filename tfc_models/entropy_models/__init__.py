@@ -9,6 +9,7 @@ from tfc_models.entropy_models.base import (
     LatentCodec,
 )
 from tfc_models.entropy_models.categories import CategoricalCodec
+from tfc_models.entropy_models.centres import CentresCodec
 from tfc_models.entropy_models.channel_gaussian import ChannelGaussianCodec
 from tfc_models.entropy_models.checkerboard import CheckerboardCodec
 from tfc_models.entropy_models.conditional import ConditionalFactorizedCodec
@@ -84,6 +85,7 @@ __all__ = [
     "AutoregressiveCodec",
     "BernoulliCodec",
     "CategoricalCodec",
+    "CentresCodec",
     "ChannelGaussianCodec",
     "CheckerboardCodec",
     "Coded",

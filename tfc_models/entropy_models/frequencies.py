@@ -88,7 +88,7 @@ class FrequencyCodec(CentresCodec):
     """Returns bits of elements where tables that are all alike are taken if shorter."""
     even = math.log2(len(self.centres)) * tf.ones_like(bits)
     excess = bits - even if mask is None else mask * (bits - even)
-    is_even = tf.reduce_sum(excess, axis=(1, 2, 3), keepdims=True) > 0.0
+    is_even = tf.reduce_sum(excess, axis=range(1, bits.shape.rank), keepdims=True) > 0.0
     return tf.where(is_even, even, bits)
 
   def quantize(self, y, params=None):
