@@ -4,7 +4,8 @@ from tfc_models.configs import common
 
 _PAPER = {f"c{depth}": dict(latent_depth=depth) for depth in (2, 4, 8, 16)}
 _VARIANTS = {
-    **_PAPER, "narrow": dict(num_filters=12, latent_depth=8, num_blocks=4, boxes=0.25,
+    **_PAPER,
+    "narrow": dict(num_filters=12, latent_depth=8, num_blocks=4, boxes=0.25,
                    judges=[24, 48, 96, 96]),
     "tiny": dict(num_filters=4, latent_depth=4, num_blocks=1, boxes=1.0,
                  judges=[4, 4, 4, 4]),
@@ -28,10 +29,9 @@ def get_config(variant="c4"):
   beta_1 of 0.5, the usual one.
   """
   variant, is_selective, is_first = common.suffixes(variant, "selective", "mse")
-  arguments = dict(_VARIANTS[variant])
-  if is_selective:
-    arguments = dict(_PAPER[variant], boxes=0.25)
-  config = common.base("agustsson2019", **arguments)
+  arguments = dict(_PAPER[variant], boxes=0.25) if is_selective else _VARIANTS[variant]
+  config = common.base(
+      "agustsson2019", **{"norm": "instance", "boxes": 0.0, "entropy": 0.0, **arguments})
   config.train.lmbda = 10.0 * (2.0 / 255.0)**2
   config.train.learning_rate = 2e-4
   config.train.rates = {"y_codec": 10.0}
