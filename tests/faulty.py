@@ -41,7 +41,7 @@ class Faulty(Family):
     return {"tool": "tests", "version": self.version}
 
 
-def quick_figures(path, coded, lpips):
+def quick_figures(lpips, features, path, coded, known):
   """Stands in for `sweep._figures` where figures do not matter."""
   names = ("num_bytes", "bpp", "mse", "psnr", "psnr_y", "ms_ssim", "ssim",
            "encode_seconds", "decode_seconds", "peak_mib")

@@ -46,6 +46,10 @@ def add_arguments(parser):
       "--lpips", default="", metavar="ALEXNET.pth,LINEAR.pth",
       help="measure LPIPS too, with torchvision's file and that of its authors")
   parser.add_argument(
+      "--features", metavar="SAVEDMODEL",
+      help="measure Frechet and kernel distances of the features that it gives of "
+      "patches: FID and KID, if it is Inception")
+  parser.add_argument(
       "--list", action="store_true",
       help="list codecs and published curves, and end")
   parser.add_argument(
@@ -81,6 +85,11 @@ def run(arguments):
   if arguments.lpips:
     from tfc_models.metrics.perceptual import lpips_of
     lpips_of(arguments.lpips)  # Before hours of coding.
+  features = None
+  if arguments.features:
+    from tfc_models.evaluation import features as features_lib
+    features_lib.Network(arguments.features)
+    features = features_lib.FeatureStore(arguments.output, arguments.features)
   from tfc_models.evaluation import evaluate, plots
   from tfc_models.evaluation.report import Report
   from tfc_models.evaluation.store import Store
@@ -93,11 +102,11 @@ def run(arguments):
 
   failures = evaluate(
       families, paths, arguments.output, jobs=arguments.jobs, report=tell,
-      lpips=arguments.lpips,
+      lpips=arguments.lpips, features=features,
       progress=lambda tasks, total: tqdm.tqdm(
           tasks, total=total, disable=None, unit="file", leave=False))
   report = Report(
-      Store(arguments.output), arguments.anchor, arguments.published)
+      Store(arguments.output), arguments.anchor, arguments.published, features)
   plots.draw(report, arguments.output)
   report.write(failures)
   for anchor in report.anchors:

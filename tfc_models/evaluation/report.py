@@ -20,7 +20,9 @@ CONVENTION = (
     "if infinite. psnr_y: likewise of Y = 0.299 R + 0.587 G + 0.114 B, not "
     "rounded. ms_ssim, ssim: RGB, mean over channels, mean over images; "
     "ms_ssim_db = -10 log10(1 - ms_ssim) of that mean. wasserstein: of local statistics of "
-    "filter responses, lpips: of AlexNet's features, 0 for equal images. seconds: mean over "
+    "filter responses, lpips: of AlexNet's features, 0 for equal images. "
+    "fid, kid: Frechet and kernel distance of the features of all patches of 256x256, "
+    "of two grids, to those of the originals. seconds: mean over "
     "images, wall clock, image files not included. peak_mib: the most over "
     "images, of the whole coding process. BD-rate and BD-quality: pchip, of log "
     "rate over dB and of dB over log rate, over the common interval; of the "
@@ -33,18 +35,19 @@ _OPTIONAL = ("ms_ssim", "ssim", "wasserstein", "lpips")
 _AVERAGE_FIELDS = (
     "codec", "setting", "images", "num_bytes", "bpp", "mse", "psnr", "psnr_y",
     "ms_ssim", "ms_ssim_db", "ssim", "encode_seconds", "decode_seconds",
-    "peak_mib", "wasserstein", "lpips")
+    "peak_mib", "wasserstein", "lpips", "fid", "kid", "patches")
 _DELTA_FIELDS = (
     "anchor", "codec", "metric", "bd_rate_percent", "bd_quality_db", "low_db",
     "high_db", "reason", "images", "image_mean_percent", "image_min_percent",
     "image_max_percent")
 
 
-def averages(records):
+def averages(records, features=None):
   """Returns a list of dicts, one for each codec and setting.
 
   Args:
     records: of `Store.records`.
+    features: `FeatureStore`, or None.
   """
   groups = {}
   for record in records:
@@ -55,6 +58,8 @@ def averages(records):
     for name in _MEANS:
       row[name] = _mean([record[name] for record in group], name)
     row["ms_ssim_db"] = to_db("ms_ssim", row["ms_ssim"])
+    row["fid"], row["kid"], row["patches"] = (
+        features.distances(group) if features else (None, None, None))
     row["peak_mib"] = max(record["peak_mib"] for record in group)
     rows.append({name: row[name] for name in _AVERAGE_FIELDS})
   return rows
@@ -100,13 +105,14 @@ class Report:
       first codec, and the usual published one if the images are Kodak.
     published_names: curves to tell and draw beside; None for a few if the images
       are Kodak.
+    features: `FeatureStore` of records, or None.
 
   Raises:
     UsageError: for unknown names, for published curves beside images that are
       not Kodak, or if there are no records.
   """
 
-  def __init__(self, store, anchors=None, published_names=None):
+  def __init__(self, store, anchors=None, published_names=None, features=None):
     self.store = store
     self.records = store.records()
     if not self.records:
@@ -120,7 +126,7 @@ class Report:
       anchors = ["jpeg" if "jpeg" in codecs else codecs[0]]
       if kodak:
         anchors.append(published.PREFIX + published.DEFAULT[0])
-    self.averages = averages(self.records)
+    self.averages = averages(self.records, features)
     self.curves = curves(self.averages, len(images))
     wanted = [*published_names, *(
         name[len(published.PREFIX):] for name in anchors
@@ -249,8 +255,11 @@ class Report:
 
   def average_table(self):
     """Returns the averages as a Markdown table."""
+    asked = {title: name for title, name in (
+        ("LPIPS", "lpips"), ("FID", "fid"), ("KID", "kid"))
+             if any(row[name] is not None for row in self.averages)}
     rows = [["codec", "setting", "bpp", "PSNR dB", "Y-PSNR dB", "MS-SSIM",
-             "MS-SSIM dB", "SSIM", "Wasserstein", "LPIPS", "encode s", "decode s",
+             "MS-SSIM dB", "SSIM", "Wasserstein", *asked, "encode s", "decode s",
              "MiB", "images"]]
     for row in self.averages:
       rows.append([
@@ -258,7 +267,8 @@ class Report:
           f"{row['bpp']:.3f}", _figure(row["psnr"], 2),
           _figure(row["psnr_y"], 2), _figure(row["ms_ssim"], 4),
           _figure(row["ms_ssim_db"], 2), _figure(row["ssim"], 4),
-          _figure(row["wasserstein"], 4), _figure(row["lpips"], 4),
+          _figure(row["wasserstein"], 4),
+          *(_figure(row[name], 4) for name in asked.values()),
           f"{row['encode_seconds']:.3f}", f"{row['decode_seconds']:.3f}",
           f"{row['peak_mib']:.0f}", str(row["images"])])
     return table(rows)

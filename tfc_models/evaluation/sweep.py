@@ -40,7 +40,7 @@ class Failure:
 
 
 def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None,
-             lpips=""):
+             lpips="", features=None):
   """Measures all that is not in the folder yet; the folder then holds it.
 
   Each family runs in a process of its own, so that its memory is its own, and
@@ -55,6 +55,7 @@ def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None,
       progress bar.
     report: function of a `Failure`, called at once.
     lpips: files of LPIPS, as of `metrics.likeness`; "" leaves it out.
+    features: `FeatureStore` to fill, or None.
 
   Returns:
     The list of `Failure`.
@@ -89,7 +90,8 @@ def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None,
         record = {
             "codec": family.name, "setting": setting, "image": name,
             **images[name], "jobs": jobs, "codec_id": codec_id}
-        if not store.has(record, ["lpips"] if lpips else ()):
+        if not store.has(record, ["lpips"] if lpips else ()) or (
+            features and not features.has(codec_id, record["image_id"])):
           tasks.append((family, files[name], record))
   # By image within a family: a codec is made once, an image read once.
   place = {family.name: number for number, family in enumerate(families)}
@@ -98,16 +100,16 @@ def evaluate(families, paths, folder, *, jobs=1, progress=None, report=None,
       images, tools, [family.name for family in families], _machine())
   try:
     with tempfile.TemporaryDirectory(prefix="tfcm-") as scratch:
-      _run(tasks, store, jobs, scratch, lpips,
+      _run(tasks, store, jobs, scratch, functools.partial(_figures, lpips, features),
            progress or (lambda tasks, _: tasks), fail)
   finally:
     store.close()
   return failures
 
 
-def _run(tasks, store, jobs, scratch, lpips, progress, fail):
+def _run(tasks, store, jobs, scratch, figures, progress, fail):
   """Runs all tasks, `jobs` at a time."""
-  lanes = [_Lane(scratch, lpips) for _ in range(jobs)]
+  lanes = [_Lane(scratch, figures) for _ in range(jobs)]
   idle = queue.SimpleQueue()
   for lane in lanes:
     idle.put(lane)
@@ -139,11 +141,17 @@ def _run(tasks, store, jobs, scratch, lpips, progress, fail):
 
 
 class _Lane:
-  """Two processes: one codes with one family at a time, one computes metrics."""
+  """Two processes: one codes with one family at a time, one computes metrics.
 
-  def __init__(self, scratch, lpips):
+  Args:
+    scratch: folder for temporary files.
+    figures: function of a path, what a codec made of the image, and the beginning of
+      its record, to the measured part of it; runs in the second process.
+  """
+
+  def __init__(self, scratch, figures):
     self._scratch = scratch
-    self._lpips = lpips
+    self._figures = figures
     self._family = None
     self._coder = None
     self._judge = None
@@ -159,7 +167,8 @@ class _Lane:
     self._family = family
     coded = self._coder.call(_code, family, record["setting"], path)
     self._judge = self._ready(self._judge)
-    return {**record, **self._judge.call(_figures, path, coded, self._lpips)}
+    return {**record, **self._judge.call(
+        self._figures, path, coded, record)}
 
   def _ready(self, worker):
     if worker and worker.alive:
@@ -198,11 +207,13 @@ def _code(family, setting, path):
   return code(_codecs[setting], image)
 
 
-def _figures(path, coded, lpips):
+def _figures(lpips, features, path, coded, known):
   """Runs in a process of its own: returns the measured part of a record."""
   # Only now: this loads TensorFlow, which processes that code may not need.
   from tfc_models.evaluation.record import judge
   record = vars(judge(None, _image(path), coded, lpips))
+  if features:
+    features.add(known["codec_id"], known["image_id"], _image(path), coded.decoded)
   figures = {
       name: record[name] for name in (
           "num_bytes", "bpp", "mse", "psnr", "psnr_y", "ms_ssim", "ssim",

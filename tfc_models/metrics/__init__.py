@@ -16,6 +16,12 @@ from tfc_models.metrics.distortion import (
 )
 from tfc_models.metrics.lpips import LPIPS_MIN_SIZE, Lpips
 from tfc_models.metrics.rate import bits_per_pixel
+from tfc_models.metrics.realism import (
+    PATCH,
+    frechet_distance,
+    kernel_distance,
+    patches,
+)
 from tfc_models.metrics.ssim import (
     MS_SSIM_MIN_SIZE,
     SSIM_MIN_SIZE,
@@ -28,6 +34,7 @@ from tfc_models.metrics.wasserstein import WASSERSTEIN_MIN_SIZE, wasserstein
 __all__ = [
     "LPIPS_MIN_SIZE",
     "MS_SSIM_MIN_SIZE",
+    "PATCH",
     "SSIM_MIN_SIZE",
     "WASSERSTEIN_MIN_SIZE",
     "Comparison",
@@ -36,12 +43,15 @@ __all__ = [
     "bits_per_pixel",
     "compare",
     "dissimilar_mae",
+    "frechet_distance",
+    "kernel_distance",
     "likeness",
     "log_mse",
     "luma",
     "mae",
     "ms_ssim",
     "mse",
+    "patches",
     "psnr",
     "psnr_from_mse",
     "ssim",
