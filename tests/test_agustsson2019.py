@@ -204,7 +204,7 @@ def test_a_mask_of_all_changes_nothing(codec):
 
 def test_kept_regions_are_as_good_as_in_the_whole_picture():
   """With a norm that sees sites alone, as far from the edge as the generator sees."""
-  model = suite.fresh("agustsson2019", num_filters=4, latent_depth=4, num_blocks=0,
+  model = suite.fresh("agustsson2019", num_filters=6, latent_depth=4, num_blocks=0,
                       norm="channel", boxes=0.5)
   model.fix_tables()
   codec = LearnedCodec(model, b"abcd")

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.conftest import make_image
 from tfc_models import configs, metrics, registry
-from tfc_models.transforms import channel_normed
+from tfc_models.transforms import normed_conv
 from tfc_models.transforms.discriminator import ConditionalPatches
 
 
@@ -23,12 +23,12 @@ def tiny(**options):
 
 def test_a_start_is_a_transform_codec_however_its_layers_normalise():
   tf.keras.utils.set_random_seed(0)
-  encoder = channel_normed.Encoder([8, 24, 96, 384, 1536], 769)
-  generator = channel_normed.Generator([1536, 384, 96, 24, 8], 1)
+  encoder = normed_conv.Encoder([8, 24, 96, 384, 1536], 769)
+  generator = normed_conv.Generator([1536, 384, 96, 24, 8], 1, skip=True)
   patches = np.stack([make_image(64, 64, seed=seed) for seed in range(3)])
   generator(encoder(tf.zeros((1, 64, 64, 3))))
   step = 24.0
-  channel_normed.start(encoder, generator, patches, step)
+  normed_conv.start(encoder, generator, patches, step)
   x = tf.constant(make_image(64, 64, seed=9)[None] / 255.0, tf.float32)
   y = encoder(x)
   # All coefficients are there, and one channel that says what the mean was.
@@ -37,7 +37,7 @@ def test_a_start_is_a_transform_codec_however_its_layers_normalise():
   error = float(metrics.mse(x, generator(tf.round(y)))[0])
   assert 0.3 * step**2 / 12 < error < 1.3 * step**2 / 12
   before = generator(tf.round(y))
-  channel_normed.rescale(encoder, generator, 4.0)
+  normed_conv.rescale(encoder, generator, 4.0)
   np.testing.assert_allclose(encoder(x), 4.0 * y, atol=1e-2)
   np.testing.assert_allclose(generator(4.0 * tf.round(y)), before, atol=1e-3)
 

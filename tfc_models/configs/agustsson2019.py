@@ -5,8 +5,8 @@ from tfc_models.configs import common
 _PAPER = {f"c{depth}": dict(latent_depth=depth) for depth in (2, 4, 8, 16)}
 _VARIANTS = {
     **_PAPER,
-    "narrow": dict(num_filters=12, latent_depth=8, num_blocks=4, boxes=0.25,
-                   judges=[24, 48, 96, 96]),
+    "narrow": dict(num_filters=16, latent_depth=8, num_blocks=4, boxes=0.25,
+                   norm="channel", judges=[24, 48, 96, 96]),
     "tiny": dict(num_filters=4, latent_depth=4, num_blocks=1, boxes=1.0,
                  judges=[4, 4, 4, 4]),
 }
@@ -18,17 +18,17 @@ def get_config(variant="c4"):
   And c2, c4, c8 or c16 with -selective: of a quarter of the patches a random box is kept,
   which makes weights that take masks, as narrow and tiny do. Any with -mse behind it is a
   first stage without a discriminator, which the paper does without, and which short runs
-  gain from.
+  gain from; with -frozen a last one, of which the generator's norms keep still.
 
   The authors train some 280 k steps of one image, of OpenImages with a longer side of
-  768, Adam at 2e-4; the generator's norms are frozen after 140 k, which here is a second
-  run: train.init with train.freeze=("synthesis_transform/norms",). The loss against the
+  768, Adam at 2e-4; the generator's norms are frozen after 140 k. The loss against the
   discriminator counts 1, and 10 times the squared error of samples in -1..1: lmbda is
   that for 0..255. There is no weight of the entropy, see `entropy` of the model. VGG's
   features count 12 there and nothing here, see `train.perceptual`. Discriminators have
   beta_1 of 0.5, the usual one.
   """
-  variant, is_selective, is_first = common.suffixes(variant, "selective", "mse")
+  variant, is_selective, is_first, is_last = common.suffixes(
+      variant, "selective", "mse", "frozen")
   arguments = dict(_PAPER[variant], boxes=0.25) if is_selective else _VARIANTS[variant]
   config = common.base(
       "agustsson2019", **{"norm": "instance", "boxes": 0.0, "entropy": 0.0, **arguments})
@@ -39,8 +39,17 @@ def get_config(variant="c4"):
   config.train.adversarial = 0.0 if is_first else 1.0
   config.train.networks = {"discriminator": {"beta_1": 0.5}}
   config.data.batch_size = 1
+  if is_last:
+    config.train.freeze = _norms(arguments.get("num_blocks", 9))
   if variant == "narrow":
     config.train.learning_rate = 1e-3
     config.train.schedule = "cosine"
     config.data.batch_size = 8
   return common.tiny(config) if variant == "tiny" else config
+
+
+def _norms(blocks):
+  """Returns the object paths of the generator's norms."""
+  parts = ["head", *(f"up/{number}" for number in range(4)), *(
+      f"body/{number}/branch/{place}" for number in range(blocks) for place in range(2))]
+  return tuple(f"synthesis_transform/{part}/normalization" for part in parts)

@@ -68,6 +68,13 @@ class FrequencyCodec(CentresCodec):
     is_whole = chance[:, 4] >= self.boxes
     return tf.cast(is_inside | is_whole[:, None, None], tf.float32)[..., None]
 
+  def prepare(self, y):
+    """Takes the frequencies of centres in y, each at least once."""
+    nearest = self._nearest(tf.constant(y)).numpy().reshape(-1, self.depth)
+    counts = 1.0 + np.stack([
+        (nearest == place).sum(axis=0) for place in range(len(self.centres))], axis=-1)
+    self.logits.assign(np.log(counts / counts.sum(axis=-1, keepdims=True)))
+
   def price(self, y, params=None, noise=None):
     costs = tf.nn.log_softmax(self.logits) / -math.log(2.0)
     count = len(self.centres)

@@ -10,11 +10,16 @@ from tfc_models.errors import BitstreamError
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.models.families.adversarial import Adversarial, least_squares
-from tfc_models.models.families.transform_model import TransformModel
-from tfc_models.transforms import residual_norm
+from tfc_models.models.families.transform_model import (
+  TransformModel,
+  first_patches,
+)
+from tfc_models.transforms import normed_conv
 from tfc_models.transforms.discriminator import MultiScalePatches, matching
 
 _CENTRES = np.arange(-2.0, 3.0)
+# Of coefficients that five values lie best for.
+_DEVIATION = 1.2
 # What the features of the discriminator count beside its verdict.
 _MATCHING = 12.0
 
@@ -33,7 +38,7 @@ class ExtremeCompression(Adversarial, TransformModel):
   features by which that judges (feature matching).
 
   Args:
-    num_filters: n, channels at full resolution; 16 n at that of the code.
+    num_filters: n, at least 6 with a norm of channels; channels at full resolution; 16 n at that of the code.
     latent_depth: C.
     num_blocks: residual blocks of the generator.
     norm: "instance", or "channel" as in HiFiC.
@@ -46,7 +51,7 @@ class ExtremeCompression(Adversarial, TransformModel):
 
   Source: Agustsson, Tschannen, Mentzer, Timofte, Van Gool, "Generative adversarial
     networks for extreme learned image compression", ICCV 2019, arXiv:1804.02958.
-  Departs: see `transforms.residual_norm`. No semantic label maps, neither at the decoder,
+  Departs: see `transforms.normed_conv`. No semantic label maps, neither at the decoder,
     where the paper synthesises from them, nor at the discriminator; what a mask leaves
     out is filled in from its surroundings. Of patches with a mask the squared error alone
     is that of what is kept. No noise beside the code. No distance of VGG's features;
@@ -58,14 +63,31 @@ class ExtremeCompression(Adversarial, TransformModel):
 
   def __init__(self, *, num_filters=60, latent_depth=4, num_blocks=9, norm="instance",
                boxes=0.0, entropy=0.0, judges=(64, 128, 256, 512)):
+    if norm == "channel" and num_filters < 6:
+      raise ValueError(
+          "num_filters must be at least 6 with norm=channel, whose start has two a "
+          f"colour, got {num_filters}")
+    widths = [num_filters * 2**level for level in range(5)]
     super().__init__(
-        residual_norm.Encoder(num_filters, latent_depth, norm),
-        residual_norm.Generator(num_filters, num_blocks, norm),
+        normed_conv.Encoder(widths, latent_depth, norm),
+        normed_conv.Generator(widths[::-1], num_blocks, norm, tanh=True),
         FrequencyCodec(_CENTRES, latent_depth, entropy=entropy, boxes=boxes),
-        16, latent_depth)
+        16, latent_depth, normed_conv if norm == "channel" else None)
     self.discriminator = MultiScalePatches(judges)
     if boxes:
       self.capabilities = frozenset(["keep"])
+
+  def prepare(self, images, lmbda):
+    """Starts as a KLT of 16x16 blocks, where norms are of channels; else at random."""
+    if self.layout:
+      self.build_variables()
+      patches = first_patches(images)
+      self.layout.start(self.analysis_transform, self.synthesis_transform, patches,
+                        deviation=_DEVIATION)
+      self._prepare_codec(patches)
+
+  def adapt(self, old_lmbda, new_lmbda):
+    """Does nothing: the centres are where they are."""
 
   def build_training_variables(self):
     side = self.downsampling_factor

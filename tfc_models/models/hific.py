@@ -6,17 +6,17 @@ import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.entropy_models import (
-    SYMBOL_LIMIT,
-    FactorizedCodec,
-    GaussianCodec,
-    HyperpriorCodec,
-    integer_bits,
-    params_from_integers,
+  SYMBOL_LIMIT,
+  FactorizedCodec,
+  GaussianCodec,
+  HyperpriorCodec,
+  integer_bits,
+  params_from_integers,
 )
 from tfc_models.models.families.adversarial import Adversarial, cross_entropy
 from tfc_models.models.families.analytic_hyperprior import AnalyticHyperprior
 from tfc_models.models.families.transform_model import TransformModel
-from tfc_models.transforms import channel_normed, hyper
+from tfc_models.transforms import hyper, normed_conv
 from tfc_models.transforms.discriminator import ConditionalPatches
 
 
@@ -43,7 +43,7 @@ class HighFidelity(Adversarial, TransformModel):
     compression", NeurIPS 2020, arXiv:2006.09965, figure 2 and the authors' code.
   Departs: one hyper synthesis gives means and scales, where the authors have two of the
     same layers, since the start is one for both; see `transforms.hyper.synthesis` and
-    `transforms.channel_normed`. The discriminator sees the images that the generator is
+    `transforms.normed_conv`. The discriminator sees the images that the generator is
     trained on, not others. What rate beyond the target costs is decided by the noisy
     bits that are trained, not by rounded ones.
   """
@@ -63,9 +63,9 @@ class HighFidelity(Adversarial, TransformModel):
         functools.partial(params_from_integers, means=True),
         start=AnalyticHyperprior(hyper_analysis, hyper_synthesis))
     super().__init__(
-        channel_normed.Encoder(widths, latent_depth),
-        channel_normed.Generator(widths[::-1], blocks), codec, 16, latent_depth,
-        channel_normed)
+        normed_conv.Encoder(widths, latent_depth),
+        normed_conv.Generator(widths[::-1], blocks, skip=True), codec, 16, latent_depth,
+        normed_conv)
     self.discriminator = ConditionalPatches(judges)
 
   def build_training_variables(self):
