@@ -169,6 +169,8 @@ def test_any_bytes_are_a_mask_or_an_error():
     assert sites.shape == (-(-40 // side), -(-50 // side))
   with pytest.raises(BitstreamError, match="more bytes"):
     mask.read(b"\x10" + bytes(1000), 40, 50)
+  with pytest.raises(BitstreamError, match="more than 4194304"):
+    mask.read(b"\x01\x05", 2**12, 2**12)
 
 
 def test_a_site_is_kept_if_any_of_its_pixels_is():
