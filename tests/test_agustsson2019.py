@@ -371,6 +371,12 @@ def test_models_that_take_no_mask_say_so(files, tiny_weights):
 # Recipes.
 
 
+@pytest.mark.parametrize("wrong", [{"norm": "batch"}, {"boxes": 1.5}])
+def test_wrong_arguments_are_named(wrong):
+  with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must"):
+    registry.create("agustsson2019", **wrong)
+
+
 def test_recipes_are_the_widths_of_the_paper():
   for depth in (2, 4, 8, 16):
     config = configs.get(f"agustsson2019:c{depth}")

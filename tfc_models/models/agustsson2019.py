@@ -58,6 +58,11 @@ class ExtremeCompression(Adversarial, TransformModel):
 
   def __init__(self, *, num_filters=60, latent_depth=4, num_blocks=9, norm="instance",
                boxes=0.0, entropy=0.0, judges=(64, 128, 256, 512)):
+    if norm not in residual_norm.NORMS:
+      raise ValueError(
+          f"`norm` must be one of {', '.join(residual_norm.NORMS)}, got {norm!r}.")
+    if not 0.0 <= boxes <= 1.0:
+      raise ValueError(f"`boxes` must lie in 0..1, got {boxes}.")
     super().__init__(
         residual_norm.Encoder(num_filters, latent_depth, norm),
         residual_norm.Generator(num_filters, num_blocks, norm),
