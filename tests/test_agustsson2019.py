@@ -169,6 +169,8 @@ def test_any_bytes_are_a_mask_or_an_error():
     assert sites.shape == (-(-40 // side), -(-50 // side))
   with pytest.raises(BitstreamError, match="more bytes"):
     mask.read(b"\x10" + bytes(1000), 40, 50)
+  with pytest.raises(BitstreamError, match="more than 4194304"):
+    mask.read(b"\x01\x05", 2**12, 2**12)
 
 
 def test_a_site_is_kept_if_any_of_its_pixels_is():
@@ -367,6 +369,12 @@ def test_models_that_take_no_mask_say_so(files, tiny_weights):
 
 
 # Recipes.
+
+
+@pytest.mark.parametrize("wrong", [{"norm": "batch"}, {"boxes": 1.5}])
+def test_wrong_arguments_are_named(wrong):
+  with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must"):
+    registry.create("agustsson2019", **wrong)
 
 
 def test_recipes_are_the_widths_of_the_paper():

@@ -10,6 +10,9 @@ import numpy as np
 from tfc_models.bitstream import varint
 from tfc_models.errors import BitstreamError, TruncatedError
 
+# Of 8x8 pixels each in the largest pictures; what files claim is refused before any work.
+MAX_SITES = 2**22
+
 _TOP = 2**32 - 1
 # Counts of 0 and 1, twice, that a context begins with, by how many of its four
 # neighbours are 1; what they are halved beyond.
@@ -61,6 +64,8 @@ def read(data, height, width):
   if not 0 < side < 2**16:
     raise BitstreamError("the stream holds a mask of no sites")
   shape = -(-height // side), -(-width // side)
+  if shape[0] * shape[1] > MAX_SITES:
+    raise BitstreamError(f"the stream holds a mask of more than {MAX_SITES} sites")
   # Twice what chance takes.
   if len(data) - start > shape[0] * shape[1] // 4 + 8:
     raise BitstreamError("the stream holds a mask of more bytes than sites")

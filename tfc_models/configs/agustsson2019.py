@@ -18,7 +18,10 @@ def get_config(variant="c4"):
   And c2, c4, c8 or c16 with -selective: of a quarter of the patches a random box is kept,
   which makes weights that take masks, as narrow and tiny do. Any with -mse behind it is a
   first stage without a discriminator, which the paper does without, and which short runs
-  gain from; with -frozen a last one, of which the generator's norms keep still.
+  gain from; with -frozen a last one, of which the generator's norms keep still. "narrow"
+  has HiFiC's norm, so that what a mask keeps is not changed by what it leaves out, and a
+  KLT to start from: 19.5 dB of training patches, where random weights reach 17.8 dB of
+  validation after 8 minutes of the first stage on two cores (17.5 with the paper's norm).
 
   The authors train some 280 k steps of one image, of OpenImages with a longer side of
   768, Adam at 2e-4; the generator's norms are frozen after 140 k. The loss against the

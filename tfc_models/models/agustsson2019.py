@@ -63,6 +63,11 @@ class ExtremeCompression(Adversarial, TransformModel):
 
   def __init__(self, *, num_filters=60, latent_depth=4, num_blocks=9, norm="instance",
                boxes=0.0, entropy=0.0, judges=(64, 128, 256, 512)):
+    if norm not in normed_conv.NORMS:
+      raise ValueError(
+          f"`norm` must be one of {', '.join(normed_conv.NORMS)}, got {norm!r}.")
+    if not 0.0 <= boxes <= 1.0:
+      raise ValueError(f"`boxes` must lie in 0..1, got {boxes}.")
     if norm == "channel" and num_filters < 6:
       raise ValueError(
           "num_filters must be at least 6 with norm=channel, whose start has two a "
