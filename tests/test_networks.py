@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests.conformance import toys
 from tests.conformance.toys import gan
 from tests.conftest import make_image
-from tfc_models import registry, training
+from tfc_models import configs, registry, training
 from tfc_models.bundles import naming
 from tfc_models.cli.train import override
 from tfc_models.codecs import LearnedCodec
@@ -32,10 +32,11 @@ def toy():
     yield
 
 
-def recipe(photos, **changes):
-  config = gan.get_config()
+def recipe(photos, name=gan.NAME, **changes):
+  config = gan.get_config() if name == gan.NAME else configs.get(f"{name}:tiny")
+  side = 32 if name == gan.NAME else config.data.patch_size
   return (config.model.name, config.model.arguments.to_dict(),
-          DataOptions(**{**config.data, "train": photos, "patch_size": 32}),
+          DataOptions(**{**config.data, "train": photos, "patch_size": side}),
           TrainOptions(**{**config.train, "steps": STEPS, "average": 0.9,
                           "schedule": "cosine", **changes}))
 
@@ -76,34 +77,38 @@ def kill(self, batch, logs=None):
     os.kill(os.getpid(), signal.SIGKILL)
 callbacks.Conduct.on_train_batch_end = kill
 with toys.registered(gan):
-  training.train(sys.argv[1], *recipe(sys.argv[2]))
+  training.train(sys.argv[1], *recipe(sys.argv[2], sys.argv[3]))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", [gan.NAME, "hific", "agustsson2019"])
 def test_a_killed_run_of_two_networks_ends_like_an_undisturbed_one(
-    photos, whole, tmp_path):
+    name, photos, whole, tmp_path):
+  if name != gan.NAME:
+    whole = tmp_path / "whole"
+    training.train(str(whole), *recipe(photos, name))
+  folder = tmp_path / "killed"
   killed = subprocess.run(
-      [sys.executable, "-c", KILLED, tmp_path, photos], capture_output=True)
+      [sys.executable, "-c", KILLED, folder, photos, name], capture_output=True)
   assert killed.returncode == -signal.SIGKILL, killed.stderr
-  _, early = state(tmp_path, photos)
+  _, early = state(folder, photos, name=name)
   assert early[naming.STEP] == EPOCH
-  training.train(str(tmp_path), *recipe(photos))
-  _, late = state(tmp_path, photos)
-  _, expected = state(whole, photos)
+  training.train(str(folder), *recipe(photos, name))
+  _, late = state(folder, photos, name=name)
+  _, expected = state(whole, photos, name=name)
   assert late.keys() == expected.keys()
-  # Two layers of the discriminator: kernels and biases, each with two moments.
   assert {name.split("/")[1] for name in late
           if name.startswith("optimizer/")} >= {"discriminator"}
-  for name, value in expected.items():
-    np.testing.assert_allclose(late[name], value, atol=1e-6, err_msg=name)
-  kernel = next(name for name in late if "discriminator/" in name
-                and name.endswith("kernel"))
+  for path, value in expected.items():
+    np.testing.assert_allclose(late[path], value, atol=1e-6, err_msg=path)
+  kernel = next(path for path in late if "discriminator/" in path
+                and path.endswith("kernel"))
   assert np.any(late[kernel] != early[kernel])
-  for name, value in figures(whole).items():
-    if name.startswith("epoch") or name == "seconds":
+  for figure, value in figures(whole).items():
+    if figure.startswith("epoch") or figure == "seconds":
       continue
-    assert figures(tmp_path)[name] == pytest.approx(value, rel=1e-4), name
+    assert figures(folder)[figure] == pytest.approx(value, rel=1e-4), figure
 
 
 def test_what_only_training_uses_stays_in_the_checkpoint(photos, whole):
