@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfc_models
 from tests.conformance import suite
 from tests.conftest import make_image
 from tests.test_cli import fails, tfcm
 from tfc_models import bitstream, pretrained
 from tfc_models.bitstream import LATENT, Chunk
-from tfc_models.codecs import FileOptions, LearnedCodec, StreamDecoder
+from tfc_models.codecs import (
+    FileOptions,
+    LearnedCodec,
+    StreamDecoder,
+    loading,
+    stream_decoder,
+)
 from tfc_models.errors import (
     BitstreamError,
     ChecksumError,
@@ -108,6 +115,20 @@ def test_large_claims_are_refused_before_anything_is_decoded(progressive):
   assert codec.decode(small, max_pixels=2000).shape == (40, 50, 3)
   with pytest.raises(TooLargeError, match="50x40 is beyond the limit of 1999"):
     codec.decode(small, max_pixels=1999)
+
+
+def test_decode_loads_weights_once(monkeypatch):
+  calls = []
+  monkeypatch.setattr(
+      stream_decoder, "open_weights",
+      lambda path: calls.append(path) or loading.open_weights(path))
+  stream_decoder.shared_decoder.cache_clear()
+  image = make_image(32, 32)
+  data = loading.load("bls2017").encode(image)
+  first, second = tfc_models.decode(data), tfc_models.decode(data)
+  assert len(calls) == 1
+  np.testing.assert_array_equal(first, second)
+  stream_decoder.shared_decoder.cache_clear()
 
 
 def test_the_command_names_its_limit(tmp_path, tiny_weights):

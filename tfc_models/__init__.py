@@ -38,7 +38,8 @@ __all__ += ["__version__", "decode"]
 def decode(data, model_path=(), region=None):
   """Returns the image of a `.tfcm` file's bytes, uint8 (H, W, 1 to 4).
 
-  Of a file that was made of uint16 samples, these.
+  Of a file that was made of uint16 samples, these. Weights stay in memory for the next
+  call.
 
   Args:
     data: bytes.
@@ -49,4 +50,4 @@ def decode(data, model_path=(), region=None):
     BitstreamError: if the file is damaged or its weights are not found.
   """
   from tfc_models import codecs
-  return codecs.StreamDecoder(model_path).decode(data, region)
+  return codecs.shared_decoder(tuple(model_path)).decode(data, region)

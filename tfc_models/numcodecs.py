@@ -17,18 +17,13 @@ import numcodecs.registry
 import numpy as np
 
 from tfc_models.codecs.loading import DEFAULT_MODEL, load
-from tfc_models.codecs.stream_decoder import StreamDecoder
+from tfc_models.codecs.stream_decoder import shared_decoder
 
 
 @functools.lru_cache(maxsize=4)
 def _encoder(model, quality, effort):
   more = {} if effort is None else {"effort": effort}
   return load(model, quality, kinds=("image",), **more)
-
-
-@functools.cache
-def _decoder():
-  return StreamDecoder()
 
 
 class Tfcm(numcodecs.abc.Codec):
@@ -63,7 +58,7 @@ class Tfcm(numcodecs.abc.Codec):
     Raises:
       BitstreamError: if the file is damaged or its weights are not found.
     """
-    image = _decoder().decode(numcodecs.compat.ensure_bytes(buf))
+    image = shared_decoder().decode(numcodecs.compat.ensure_bytes(buf))
     return numcodecs.compat.ndarray_copy(image, out)
 
 

@@ -97,10 +97,9 @@ def _accept(prefix):
   return prefix.startswith(bitstream.MAGIC)
 
 
-@functools.cache
 def _decoder():
   from tfc_models import codecs
-  return codecs.StreamDecoder()
+  return codecs.shared_decoder()
 
 
 def _decoded(stream, depth):

@@ -20,4 +20,5 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, {
     "kind_of": "tfc_models.codecs.loading",
     "load": "tfc_models.codecs.loading",
     "open_weights": "tfc_models.codecs.loading",
+    "shared_decoder": "tfc_models.codecs.stream_decoder",
 })

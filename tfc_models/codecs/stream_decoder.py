@@ -1,5 +1,6 @@
 """Decodes streams by the weights that each names."""
 
+import functools
 import threading
 
 import tfc_models.models  # noqa: F401 - Registers them.
@@ -60,3 +61,13 @@ class StreamDecoder:
             header.fingerprint, self._model_path)
         self._codecs[header.fingerprint] = open_weights(path)
       return self._codecs[header.fingerprint]
+
+
+@functools.lru_cache(maxsize=4)
+def shared_decoder(model_path=()):
+  """Returns the `StreamDecoder` of this process, which keeps all weights that it loaded.
+
+  Args:
+    model_path: tuple of files and folders to search besides the shipped weights.
+  """
+  return StreamDecoder(model_path)
