@@ -35,13 +35,14 @@ def png(image):
 NAMES = ("full", "split", "one-latent")
 
 
-def export_all(folder):
-  """Puts exports of two models into a folder, named as in NAMES, beside weights."""
+def export_all(folder, names=NAMES):
+  """Puts exports of models into a folder, some of NAMES, beside weights."""
   exporting = importlib.import_module("tfc_models.export.flavors")
-  base = tiny("tfcm_base", folder)
-  one = tiny("bmshj2018_factorized", folder)
+  recipes = {name: "bmshj2018_factorized" if name == "one-latent" else "tfcm_base"
+             for name in names}
+  files = {recipe: tiny(recipe, folder) for recipe in dict.fromkeys(recipes.values())}
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(exporting, "_WARM_UP_SIZES", ((64, 64),))
-    for name, weight_file in zip(NAMES, (base, base, one)):
-      exporting.export(weight_file, None, folder,
+    for name, recipe in recipes.items():
+      exporting.export(files[recipe], None, folder,
                        "full" if name == "full" else "split", name)

@@ -1,5 +1,7 @@
 """Metrics against NumPy."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,6 +25,19 @@ def test_psnr_and_mse_agree_with_numpy():
   np.testing.assert_allclose(
       metrics.mse(a[None] / 255.0, b[None] / 255.0), [error], 1e-5)
   assert metrics.psnr(a, a) == np.inf
+
+
+def test_the_psnr_of_large_images_takes_little_memory():
+  a = np.random.default_rng(0).integers(0, 256, (1500, 1501, 3), np.uint8)
+  b = a ^ 3
+  tracemalloc.start()
+  found = metrics.psnr(a, b), metrics.psnr(a, b, metrics.luma)
+  _, peak = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  assert peak < 6 * a.size  # In float64 each image alone takes 8.
+  error = a.astype(float) - b
+  errors = np.mean(error**2), np.mean((metrics.luma(a) - metrics.luma(b))**2)
+  np.testing.assert_allclose(found, 10 * np.log10(255**2 / np.array(errors)), 1e-12)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

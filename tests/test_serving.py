@@ -25,6 +25,7 @@ from tensorflow_serving.apis import (
 
 from tests import serving
 from tests.conftest import make_image
+from tests.fuzz.requests import Requests
 from tfc_models.serving import status
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -71,6 +72,22 @@ def test_the_latest_version_answers_unless_one_is_named(client):
   for place, y in (("versions/1", 1.5), ("labels/stable", 1.5), ("labels/canary", 2.5)):
     assert client.rest(f"/v1/models/toy/{place}:predict", body) == (
         200, {"predictions": [y, y + 1]})
+
+
+def test_random_requests_are_answered_by_what_is_wrong_with_them(client, caplog):
+  target = Requests(client=client)
+  found = {target.take(target.make(number)) for number in range(150)}
+  assert found >= {"REST 400", "REST 404", "GRPC OK", "GRPC INVALID_ARGUMENT",
+                   "GRPC NOT_FOUND", "GRPC no message"}
+  assert not caplog.records  # Strangers do not fill the log.
+
+
+def test_names_that_clients_made_up_come_back_in_one_short_line(client):
+  for name in ("\n\x1b[31m", "x" * 100_000):
+    with pytest.raises(grpc.RpcError) as caught:
+      client.predict({"x": np.float32([1])}, name)
+    assert caught.value.code().name == "NOT_FOUND"
+    assert caught.value.details().isprintable() and len(caught.value.details()) < 500
 
 
 def test_version_0_is_the_latest_where_there_is_none(client):

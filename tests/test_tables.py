@@ -58,6 +58,23 @@ def test_zeros_that_the_encoder_left_out_are_put_back():
   np.testing.assert_array_equal(tables.decode(strings, indexes), indexes + 1)
 
 
+def test_strings_can_be_ended_before_a_graph_reads_them():
+  tables = tables_of(table(30000, 5000))
+  indexes = tf.zeros([1, 5000], tf.int32)
+  strings = tables.encode(indexes + 1, indexes)
+  ended = tables.ended(strings, 5000)
+  in_graph = tf.function(tables.ended, input_signature=[
+      tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.int32)])
+  assert in_graph(strings, 5000).numpy() == ended.numpy()
+  assert len(ended.numpy()[0]) > 12 * 5000
+
+  @tf.function
+  def read(strings):
+    return tables.decode_more(tables.create_decoder(strings, None), indexes)[1]
+
+  np.testing.assert_array_equal(read(ended), indexes + 1)
+
+
 def escape_into_zeros(cdf):
   """Returns a string whose first symbol escapes, at the lower end of its range."""
   return struct.pack(">H", cdf[-2])

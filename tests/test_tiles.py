@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_a_region_decodes_the_tiles_that_it_needs(codec, file, monkeypatch):
 
 def test_latents_of_a_few_lines_are_held_at_a_time():
   grid, cells = Grid(80, 800, 10), Box(0, 0, 80, 800)
-  parts = tiling._parts(grid, cells)
+  parts = tiling._parts(cells, *tiling._part_size(grid))
   seen = [part.grown(2, 2, cells) for part in parts]
   latents = tiling._Latents(grid, seen, lambda needed: iter(
       [(index, np.zeros((1, 10, 10, 1), np.float32)) for index in needed]))
@@ -154,8 +155,32 @@ def test_latents_of_a_few_lines_are_held_at_a_time():
   for box in seen:
     assert latents.of(box, box).shape == (1, box.height, box.width, 1)
     most = max(most, len(latents._tiles))
-  assert len(parts) == 640 and most < 2 * 8 + 3
+  assert len(parts) > 500 and most < 2 * 8 + 3
   assert not latents._tiles
+
+
+@pytest.mark.parametrize("height, width, rows, columns", [
+    (129, 129, 2, 2), (128, 1280, 1, 10), (375, 500, 3, 4), (1000, 260, 8, 3)])
+def test_no_window_is_for_the_sake_of_little(height, width, rows, columns):
+  grid = Grid(height, width, 128)
+  size = tiling._part_size(grid)
+  parts = tiling._parts(grid.whole, *size)
+  assert len(parts) == rows * columns == grid.count
+  assert min(part.height for part in parts) >= height // rows - rows
+  assert min(part.width for part in parts) >= width // columns - columns
+  seen = np.zeros((height, width), int)
+  for part in parts:
+    part.of(seen)[:] += 1
+  assert (seen == 1).all()
+
+
+def test_the_next_tiles_are_decoded_while_one_is_shown():
+  begun = [threading.Event() for _ in range(4)]
+  found = tiling._ahead(lambda index: begun[index].set() or index, range(4), 1, 1)
+  assert next(found) == 0
+  assert begun[1].wait(10)  # Nobody asked for it.
+  assert not begun[3].is_set()  # And for no more: they take memory.
+  assert list(found) == [1, 2, 3]
 
 
 def test_a_region_of_a_file_in_one_piece_is_cut_out(codec):

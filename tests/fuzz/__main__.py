@@ -1,8 +1,9 @@
-"""Fuzzes the reader of strangers' files.
+"""Fuzzes the reader of strangers' files, and the model server.
 
-    python -m tests.fuzz --seconds 60 --seed 1 [--kind structured|raw]
+    python -m tests.fuzz --seconds 60 --seed 1 [--kind structured|raw|requests]
 
-Only a picture or a BitstreamError may come out. Cases are made and decoded in a
+Only a picture or a BitstreamError may come out; of a server, an answer that does not
+say that it failed. Cases are made and decoded in a
 process of their own; one that takes too long, ends it, or raises something else is
 kept as a file, and the rest goes on. The cases of a seed are always the same.
 """
@@ -67,7 +68,7 @@ def _arguments():
   parser.add_argument("--cases", type=int, default=2**62)
   parser.add_argument("--seed", type=int, default=1)
   parser.add_argument(
-      "--kind", choices=["structured", "raw"], default="structured")
+      "--kind", choices=["structured", "raw", "requests"], default="structured")
   parser.add_argument(
       "--models", nargs="*", default=(), help="shipped ones, all by default")
   parser.add_argument(

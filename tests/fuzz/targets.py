@@ -5,6 +5,7 @@ import random
 
 from tests.conftest import make_image
 from tests.fuzz import mutation
+from tests.fuzz.requests import Requests
 from tfc_models import bitstream, memory, pretrained
 from tfc_models.errors import BitstreamError
 
@@ -117,4 +118,4 @@ class Raw:
     return "stream"
 
 
-KINDS = {"structured": Structured, "raw": Raw}
+KINDS = {"structured": Structured, "raw": Raw, "requests": Requests}

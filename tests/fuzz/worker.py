@@ -6,7 +6,7 @@ import time
 import traceback
 
 # Cases that are reported at once.
-_BATCHES = {"structured": 1, "raw": 200}
+_BATCHES = {"structured": 1, "raw": 200, "requests": 20}
 
 
 class Worker:

@@ -22,6 +22,8 @@ _CODER = {"id": lzma.FILTER_LZMA2, "dict_size": 2**22, "lc": 4, "lp": 0, "pb": 0
 # the second takes 7 to 20 % fewer bytes than the third, and 1.5 s a million samples.
 _TRYING, _SMALL, _LARGE = 1, 9 | lzma.PRESET_EXTREME, 6
 _SMALL_SAMPLES = 2**21
+# Samples that are computed with at a time, in wider types than they are kept in.
+_STRIP = 2**20
 
 
 def write(plane, bits=8):
@@ -31,18 +33,27 @@ def write(plane, bits=8):
     plane: integer array (H, W) of values in 0..2**bits - 1.
     bits: a sample, 1..16.
   """
-  plane = np.asarray(plane).astype(np.int32)
+  plane = np.asarray(plane)
   if (plane == plane[0, 0]).all():
     return bytes([bits, CONSTANT]) + int(plane[0, 0]).to_bytes(2, "little")
-  filtered = {
-      method: _bytes_of(_residual(plane, method, bits), bits) for method in _FILTERS}
-  method = min(_FILTERS, key=lambda method: len(_packed(filtered[method], _TRYING)))
-  preset = _SMALL if plane.size <= _SMALL_SAMPLES else _LARGE
-  return bytes([bits, method]) + _packed(filtered[method], preset)
+
+  def packed(method, preset):
+    return _packed(_filtered(plane, method, bits), preset)
+
+  method = min(_FILTERS, key=lambda method: len(packed(method, _TRYING)))
+  return bytes([bits, method]) + packed(
+      method, _SMALL if plane.size <= _SMALL_SAMPLES else _LARGE)
+
+
+def strips(array):
+  """Yields slices of the rows of an array, of a few samples each."""
+  rows = max(1, _STRIP // max(1, array[:1].size))
+  for top in range(0, len(array), rows):
+    yield slice(top, min(top + rows, len(array)))
 
 
 def read(data, height, width):
-  """Returns a plane, (H, W) uint16, and its bits a sample.
+  """Returns a plane, (H, W) uint8, of more than 8 bits uint16, and its bits a sample.
 
   Args:
     data: bytes of `write`; no more is unpacked than the size asks for.
@@ -58,16 +69,37 @@ def read(data, height, width):
     value = int.from_bytes(data[_HEAD:], "little")
     if len(data) != _HEAD + 2 or value >> bits:
       raise BitstreamError("a plane of one value does not say which")
-    return np.full((height, width), value, np.uint16), bits
+    return np.full((height, width), value, _type(bits)), bits
   count = height * width
   size = count * (2 if bits > 8 else 1)
   packed = np.frombuffer(_unpacked(data[_HEAD:], size), np.uint8)
-  values = packed[:count].astype(np.uint16)
+  values = packed
   if bits > 8:  # All high bytes come first.
-    values = values << 8 | packed[count:]
+    values = packed[:count].astype(np.uint16)
+    values <<= 8
+    values |= packed[count:]
+  del packed
   if values.max() >> bits:
     raise BitstreamError(f"a plane of {bits} bits holds larger values")
   return _restored(values.reshape(height, width), method, bits), bits
+
+
+def _type(bits):
+  return np.uint16 if bits > 8 else np.uint8
+
+
+def _filtered(plane, method, bits):
+  """Returns the bytes of what a filter leaves of a plane, all high ones first."""
+  low, high = [], []
+  for rows in strips(plane):
+    # With the row above, which filters look at.
+    first = max(rows.start - 1, 0)
+    values = _residual(plane[first:rows.stop].astype(np.int32), method, bits)
+    values = values[rows.start - first:]
+    low.append(values.astype(np.uint8).tobytes())  # Modulo 256.
+    if bits > 8:
+      high.append((values >> 8).astype(np.uint8).tobytes())
+  return b"".join(high + low)
 
 
 def _residual(plane, method, bits):
@@ -81,17 +113,22 @@ def _residual(plane, method, bits):
 
 
 def _restored(values, method, bits):
-  """Returns the plane of which a filter left `values`, (H, W) uint16."""
+  """Returns the plane of which a filter left `values`, (H, W), of the same type."""
   if method == PLAIN:
     return values
-  rest, mask = _unfolded(values, bits), 2**bits - 1
+  mask = 2**bits - 1
   if method == LEFT:
-    return np.cumsum(rest, axis=1, dtype=np.uint16) & mask
+    plane = np.empty_like(values)
+    for rows in strips(values):
+      np.cumsum(_unfolded(values[rows], bits), axis=1, dtype=values.dtype,
+                out=plane[rows])
+    plane &= values.dtype.type(mask)
+    return plane
   height, width = values.shape
   # Sites of equal row + column depend on those before alone. In a padded plane of
   # width + 1 columns they lie `width` apart.
-  padded = np.zeros((height + 1, width + 1), np.int32)
-  flat = padded.ravel()
+  padded = np.zeros((height + 1, width + 1), np.int32 if bits > 8 else np.int16)
+  flat, rest = padded.ravel(), _unfolded(values, bits).ravel()
   for front in range(height + width - 1):
     first, last = max(0, front - width + 1), min(height - 1, front)
     # Of the site in row `first`, in the padded plane.
@@ -99,10 +136,10 @@ def _restored(values, method, bits):
     stop = start + (last - first) * width + 1
     predicted = _median(
         *(flat[start - back:stop - back:width] for back in (1, width + 1, width + 2)))
-    sites = rest.ravel()[first * width + front - first:
-                         last * width + front - last + 1:max(width - 1, 1)]
+    sites = rest[first * width + front - first:
+                 last * width + front - last + 1:max(width - 1, 1)]
     flat[start:stop:width] = predicted + sites & mask
-  return padded[1:, 1:].astype(np.uint16)
+  return padded[1:, 1:].astype(values.dtype)
 
 
 def _median(left, up, corner):
@@ -123,16 +160,11 @@ def _folded(values, bits):
 
 
 def _unfolded(values, bits):
-  """Returns the values that `_folded` took, int32."""
-  values = values.astype(np.int32)
+  """Returns the values that `_folded` took; of more than 8 bits int32."""
   if bits <= 8:
     return values
+  values = values.astype(np.int32)
   return np.where(values & 1, 2**bits - (values + 1 >> 1), values >> 1)
-
-
-def _bytes_of(values, bits):
-  low = values.astype(np.uint8).tobytes()  # Modulo 256.
-  return (values >> 8).astype(np.uint8).tobytes() + low if bits > 8 else low
 
 
 def _packed(data, preset):

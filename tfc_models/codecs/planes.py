@@ -47,15 +47,15 @@ def parted(image, alpha_quality=LOSSLESS):
     picture = filled(picture, image[..., -1])
   found, bits = {}, 8
   if is_deep:
-    bits, values = _fewest_bits(image)
-    colours = values[..., :colours.shape[-1]]
+    bits = _fewest_bits(image)
+    colours = rescaled(colours, np.uint16, 65535, 2**bits - 1)
     if has_alpha:
-      hidden = scaled(picture, 255, 2**bits - 1)
+      hidden = rescaled(picture, np.uint16, 255, 2**bits - 1)
       colours = np.where(image[..., -1:] == 0, hidden, colours)
     found["samples"] = tuple(
         plane.write(part, bits) for part in _differences(colours, bits))
   if has_alpha:
-    alpha = scaled(image[..., -1], np.iinfo(image.dtype).max, 2**bits - 1)
+    alpha = rescaled(image[..., -1], image.dtype, None, 2**bits - 1)
     found["alpha"] = (
         plane.write(quantised(alpha, alpha_quality, 2**bits - 1), bits),)
   return picture, found
@@ -77,7 +77,8 @@ def quantised(alpha, quality, largest=255):
   if quality == LOSSLESS:
     return alpha
   steps = (2 + quality // 5 if quality <= 70 else 16 + (quality - 70) * 8) - 1
-  return scaled(scaled(alpha, largest, steps), steps, largest)
+  return rescaled(
+      rescaled(alpha, np.uint16, largest, steps), np.uint16, steps, largest)
 
 
 def joined(picture, stream, box=None):
@@ -98,7 +99,7 @@ def joined(picture, stream, box=None):
   if strings is None:
     return picture
   (alpha,), largest = _planes("alpha", strings, 1, stream.header, box)
-  alpha = scaled(alpha, largest, np.iinfo(picture.dtype).max).astype(picture.dtype)
+  alpha = rescaled(alpha, picture.dtype, largest)
   return np.concatenate([picture, alpha[..., None]], axis=-1)
 
 
@@ -118,36 +119,44 @@ def deep_picture(stream, box=None):
   parts, largest = _planes(
       "samples", strings, stream.header.channels, stream.header, box)
   if len(parts) == 3:
-    green, red, blue = parts
-    parts = [red + green & largest, green, blue + green & largest]
+    # Sums are modulo 2**16, of which 2**bits is a part.
+    green, red, blue = (part.astype(np.uint16) for part in parts)
+    red += green
+    blue += green
+    parts = [red & largest, green, blue & largest]
   return rescaled(np.stack(parts, axis=-1), np.uint16, largest)
 
 
-def rescaled(image, dtype, largest=None):
-  """Returns an image as another type, its whole range as the whole of that, rounded.
+def rescaled(image, dtype, largest=None, new_largest=None):
+  """Returns an image in other units, its whole range as the whole of these, rounded.
 
   Args:
     image: array of unsigned integers.
-    dtype: np.uint8 or np.uint16.
+    dtype: of the result.
     largest: its largest value; None for that of its type.
+    new_largest: likewise of the result.
   """
   largest = largest or np.iinfo(image.dtype).max
-  new_largest = np.iinfo(dtype).max
-  if (largest, image.dtype) == (new_largest, dtype):
-    return image
-  return scaled(image, largest, new_largest).astype(dtype)
+  new_largest = new_largest or np.iinfo(dtype).max
+  if largest == new_largest:
+    return image.astype(dtype, copy=False)
+  result = np.empty(image.shape, dtype)
+  for rows in plane.strips(image):
+    result[rows] = scaled(image[rows], largest, new_largest)
+  return result
 
 
 def _fewest_bits(image):
-  """Returns how many bits keep all of a uint16 image, 8..16, and its values in these.
+  """Returns how many bits keep all of a uint16 image, 8..16.
 
   A picture of 10 bits, say, that was spread over all 16 is one of 10.
   """
-  for bits in range(8, 16):
-    values = scaled(image, 65535, 2**bits - 1)
-    if (scaled(values, 2**bits - 1, 65535) == image).all():
-      return bits, values
-  return 16, scaled(image, 65535, 65535)
+  def keep_all(bits, part):
+    largest = 2**bits - 1
+    return (scaled(scaled(part, 65535, largest), largest, 65535) == part).all()
+
+  return next((bits for bits in range(8, 16) if all(
+      keep_all(bits, image[rows]) for rows in plane.strips(image))), 16)
 
 
 def _differences(colours, bits):
@@ -159,7 +168,7 @@ def _differences(colours, bits):
 
 
 def _planes(name, strings, count, header, box):
-  """Returns a list of planes (H, W), int64, or of a part, and their largest value.
+  """Returns a list of planes (H, W), or of a part, and their largest value.
 
   Raises:
     BitstreamError: if they are damaged.
@@ -172,5 +181,6 @@ def _planes(name, strings, count, header, box):
   if len(depths) != 1 or min(depths) < 8:
     text = ", ".join(map(str, sorted(depths)))
     raise BitstreamError(f"the stream holds {name} of {text} bits, wanted 8 to 16")
-  parts = [box.of(part) if box else part for part, _ in read]
-  return [part.astype(np.int64) for part in parts], 2**depths.pop() - 1
+  # Of a part copies, so that the whole goes.
+  parts = [box.of(part).copy() if box else part for part, _ in read]
+  return parts, 2**depths.pop() - 1

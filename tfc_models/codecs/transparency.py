@@ -4,6 +4,8 @@ import numpy as np
 from PIL import Image
 
 _NOTHING_SEEN = 128
+# Samples that are computed with at a time.
+_STRIP = 2**20
 
 
 def filled(image, alpha):
@@ -25,30 +27,64 @@ def filled(image, alpha):
     return image
   if not seen.any():
     return np.full_like(image, _NOTHING_SEEN)
-  weights = seen[..., None].astype(np.float32)
-  levels = [(image * weights, weights)]
+  # The finest level, which has all pixels, is never there as a whole.
+  levels = [_pulled(image, seen[..., None])]
   while levels[-1][1].size > 1:
     levels.append(_pulled(*levels[-1]))
   colours, _ = levels.pop()
-  for finer, weights in reversed(levels):
-    colours = np.where(weights > 0, finer, _pushed(colours, weights.shape[:2]))
-  return np.where(seen[..., None], image, np.round(colours)).astype(np.uint8)
+  while levels:
+    finer, weights = levels.pop()
+    for rows in _strips(finer):
+      finer[rows] = np.where(
+          weights[rows] > 0, finer[rows], _pushed(colours, weights.shape[:2], rows))
+    colours = finer
+  result = np.empty_like(image)
+  for rows in _strips(image):
+    found = np.round(_pushed(colours, seen.shape, rows)).astype(np.uint8)
+    result[rows] = np.where(seen[rows, :, None], image[rows], found)
+  return result
+
+
+def _strips(image):
+  """Yields slices of the rows of an image, that begin with even ones."""
+  rows = max(2, _STRIP // image[:1].size // 2 * 2)
+  for top in range(0, len(image), rows):
+    yield slice(top, min(top + rows, len(image)))
 
 
 def _pulled(colours, weights):
-  """Returns means (H/2, W/2, C) of what is seen, and whether anything is, 0 or 1."""
-  height, width = weights.shape[:2]
-  padding = ((0, height % 2), (0, width % 2), (0, 0))
-  colours, weights = (
-      sum(array[row::2, column::2] for row in (0, 1) for column in (0, 1))
-      for array in (np.pad(colours, padding), np.pad(weights, padding)))
-  return colours / np.maximum(weights, 1.0), np.minimum(weights, 1.0)
+  """Returns means (H/2, W/2, C) of what is seen, and whether anything is, 0 or 1.
+
+  Args:
+    colours: (H, W, C).
+    weights: (H, W, 1), 1 where colours are seen, 0 elsewhere.
+  """
+  height, width, channels = colours.shape
+  size = -(-height // 2), -(-width // 2)
+  means, found = (np.empty((*size, n), np.float32) for n in (channels, 1))
+  for rows in _strips(colours):
+    seen = weights[rows].astype(np.float32)
+    padding = ((0, seen.shape[0] % 2), (0, width % 2), (0, 0))
+    sums, seen = (
+        sum(array[row::2, column::2] for row in (0, 1) for column in (0, 1))
+        for array in (np.pad(colours[rows] * seen, padding), np.pad(seen, padding)))
+    half = slice(rows.start // 2, -(-rows.stop // 2))
+    means[half], found[half] = sums / np.maximum(seen, 1.0), np.minimum(seen, 1.0)
+  return means, found
 
 
-def _pushed(colours, size):
-  """Returns colours at twice the size, with lines between them."""
+def _pushed(colours, size, rows):
+  """Returns rows of colours at twice the size, with lines between them.
+
+  Args:
+    colours: (h, w, C) float.
+    size: H, W.
+    rows: slice of the rows to return.
+  """
   height, width = size
+  scale = colours.shape[0] / height
+  box = 0.0, rows.start * scale, colours.shape[1], rows.stop * scale
   return np.stack([
       np.asarray(Image.fromarray(colours[..., channel]).resize(
-          (width, height), Image.Resampling.BILINEAR))
+          (width, rows.stop - rows.start), Image.Resampling.BILINEAR, box))
       for channel in range(colours.shape[-1])], axis=-1)

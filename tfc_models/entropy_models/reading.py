@@ -29,13 +29,22 @@ class StringReader:
     return string
 
   @staticmethod
-  def open(leaf, source, count):
+  def ended(leaf, source, count):
+    """Returns a source for graphs that `open` without a count.
+
+    Args:
+      leaf, source, count: as of `open`.
+    """
+    return leaf.tables.ended(source, count)
+
+  @staticmethod
+  def open(leaf, source, count=None):
     """Returns where reading starts, and what reads on.
 
     Args:
       leaf: `SymbolCodec` of the latent.
       source: as of `take`.
-      count: how many symbols an image has in all.
+      count: how many symbols an image has in all; None of a source of `ended`.
 
     Returns:
       state, a tensor; function of (state, evidence) to (state, symbols).
@@ -68,7 +77,13 @@ class SymbolReader:
     return next(self._symbols)
 
   @staticmethod
-  def open(leaf, source, count):
+  def ended(leaf, source, count):
+    """As of `StringReader`: the source as it is."""
+    del leaf, count
+    return source
+
+  @staticmethod
+  def open(leaf, source, count=None):
     """As of `StringReader`: the state is how many rows have been read."""
     del leaf, count
 
@@ -112,7 +127,7 @@ class EvidenceReader(SymbolReader):
     # Of the one that has none, the others still say how many images there are.
     return self._last if self._left < 0 else super().take(leaf)
 
-  def open(self, leaf, source, count):
+  def open(self, leaf, source, count=None):
     if self._left >= 0:
       return super().open(leaf, source, count)
 

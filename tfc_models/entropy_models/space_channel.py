@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -94,6 +95,7 @@ class SpaceChannelCodec(LatentCodec):
     with probe.span("entropy coding"):
       source = reader.take(self.codec)
       self.codec.tables.check()
+      source = reader.ended(self.codec, source, math.prod(shape))
       y_hat, evidence = self._decode_graphs[type(reader).__name__](
           source, *_tensors(params))
       reader.check(self.codec, evidence)
@@ -135,7 +137,7 @@ class SpaceChannelCodec(LatentCodec):
   def _decode(self, reader, source, *params):
     """Returns y_hat and evidence."""
     codec, evidence, batch = self.codec, [], tf.shape(source)[0]
-    state, more = reader.open(codec, source, tf.size(params[0]) // batch)
+    state, more = reader.open(codec, source)
 
     def visit(part, own):
       nonlocal state

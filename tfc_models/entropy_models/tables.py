@@ -158,18 +158,31 @@ class RangeTables(tf.Module):
 
     Args:
       strings: (B,) bytes.
-      count: int or scalar int32, how many symbols each will give.
+      count: int or scalar int32, how many symbols each will give; None for strings
+        that `ended` has made.
     """
     self.check()
+    if count is not None:
+      strings = self.ended(strings, count)
+    return tfc.create_range_decoder(strings, self.cdf)
+
+  @staticmethod
+  def ended(strings, count):
+    """Returns strings, (B,) bytes, with all that `create_decoder` puts behind them.
+
+    Tens of megabytes for large latents: one copy of them where `count` is known, three
+    otherwise, as within graphs.
+
+    Args:
+      strings, count: as there.
+    """
     longest = tf.reduce_max(tf.strings.length(strings))
     zeros = tf.fill([count // (8 * len(_ZEROS)) + 1], _ZEROS)
     blocks = count // _BLOCK + longest // len(_ONES) + 2
     known = tf.get_static_value(blocks)
-    # One copy where their number is known; three otherwise.
     ones = [tf.strings.reduce_join(tf.fill([blocks], _ONES))] if (
         known is None) else [tf.constant(_ONES)] * int(known)
-    return tfc.create_range_decoder(tf.strings.join([
-        strings, tf.strings.reduce_join(zeros), *ones]), self.cdf)
+    return tf.strings.join([strings, tf.strings.reduce_join(zeros), *ones])
 
   def decode_more(self, handle, indexes):
     """Returns the handle and the next symbols, shaped like `indexes`.

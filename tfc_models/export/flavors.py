@@ -1,6 +1,7 @@
 """Weights to a numbered version that a server or another runtime loads."""
 
 import numpy as np
+import tensorflow as tf
 
 from tfc_models.codecs import loading
 from tfc_models.codecs.checks import MAX_PIXELS
@@ -14,7 +15,8 @@ from tfc_models.version import __version__
 
 FLAVORS = ("full", "split", "onnx", "tflite")
 
-# Pictures of the warm-up, which are usual sizes: some kernels are set up by size.
+# Pictures of the warm-up, which are usual sizes: some kernels are set up by size. With the
+# last one signatures on tensors are called too, whose pixels are so many bytes.
 _WARM_UP_SIZES = ((512, 768), (768, 512), (64, 64))
 
 
@@ -81,11 +83,21 @@ def _requests(signatures, sequence):
     # Neither flat nor noise, and the same everywhere.
     picture = np.stack([rows // 4 ^ columns // 4, rows // 2 + columns // 5,
                         rows // 7 ^ columns // 2], axis=-1)
-    known = {"image_bytes": images.encode(np.uint8(picture % 256))[None]}
-    for name in sequence:
+    picture = tf.constant(np.uint8(picture % 256))
+    known = {"image_bytes": images.encode(picture)[None], "image": picture[None]}
+    called = list(sequence)
+    if (height, width) == _WARM_UP_SIZES[-1]:
+      called += [f"{name}_tensors" for name in sequence
+                 if f"{name}_tensors" in signatures]
+    for name in called:
       function = signatures[name]
-      inputs = {spec.name: known[spec.name]
+      inputs = {spec.name: _like(spec, known[spec.name])
                 for spec in function.structured_input_signature[0]}
       requests.append((name, {key: value.numpy() for key, value in inputs.items()}))
       known.update(function(*inputs.values()))
   return requests
+
+
+def _like(spec, value):
+  """Returns what a signature takes of one image, of what others took of a batch."""
+  return value[0] if value.shape.rank == spec.shape.rank + 1 else value

@@ -47,14 +47,12 @@ def compare(image, decoded):
         f"images of {image.shape[1]}x{image.shape[0]} and "
         f"{decoded.shape[1]}x{decoded.shape[0]} pixels cannot be compared")
   image, decoded = np.broadcast_arrays(image, decoded)
-  error = image.astype(np.float64) - decoded
   x, x_hat = image_ops.to_float(image[None]), image_ops.to_float(decoded[None])
   side = min(image.shape[:2])
   return Comparison(
-      mse=float(np.mean(np.square(error))),
+      mse=float(distortion.squared_error(image, decoded)),
       psnr=float(distortion.psnr(image, decoded)),
-      psnr_y=float(distortion.psnr(
-          distortion.luma(image), distortion.luma(decoded))),
+      psnr_y=float(distortion.psnr(image, decoded, distortion.luma)),
       ms_ssim=(float(ssim.ms_ssim(x, x_hat)[0])
                if side >= ssim.MS_SSIM_MIN_SIZE else None),
       ssim=(float(ssim.ssim(x, x_hat)[0])

@@ -5,6 +5,9 @@ import math
 import numpy as np
 import tensorflow as tf
 
+# Samples that are looked at at a time.
+_STRIP = 2**20
+
 
 def mse(x, x_hat):
   """Returns the mean squared error of each image on the 0..255 scale.
@@ -43,16 +46,36 @@ def psnr_from_mse(error):
       2.0 * math.log(255.0) - tf.math.log(tf.maximum(error, 1e-6)))
 
 
-def psnr(image, decoded):
+def psnr(image, decoded, of=None):
   """Returns the PSNR in dB of two images, over all samples.
 
   Args:
-    image: array (H, W, C) of values in 0..255.
-    decoded: likewise, of the same shape; equal images give infinity.
+    image, decoded, of: as of `squared_error`; equal images give infinity.
   """
-  error = image.astype(np.float64) - decoded.astype(np.float64)
   with np.errstate(divide="ignore"):
-    return 10.0 * np.log10(255.0**2 / np.mean(np.square(error)))
+    return 10.0 * np.log10(255.0**2 / squared_error(image, decoded, of))
+
+
+def squared_error(image, decoded, of=None):
+  """Returns the mean squared error of two images, over all samples, in float64.
+
+  It is computed in strips, so that it takes little memory beside the images.
+
+  Args:
+    image: array (H, ...) of values in 0..255.
+    decoded: likewise, of the same shape.
+    of: function of a strip to what is compared, such as `luma`; None for itself.
+  """
+  total, count = 0.0, 0
+  rows = max(1, _STRIP // max(1, image[:1].size))
+  for top in range(0, len(image), rows):
+    x, x_hat = (array[top:top + rows] for array in (image, decoded))
+    if of:
+      x, x_hat = of(x), of(x_hat)
+    error = x.astype(np.float64) - x_hat
+    total += np.sum(np.square(error, out=error))
+    count += error.size
+  return total / count
 
 
 def luma(image):

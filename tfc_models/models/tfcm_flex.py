@@ -46,6 +46,7 @@ from tfc_models.layers import (
     ModulatedBlock,
     Modulation,
     ScaledConv2D,
+    rounds,
 )
 from tfc_models.models.families.transform_model import (
     BEST_STEP_WORTH,
@@ -76,6 +77,8 @@ _ROWS = 5
 _STRETCH = 1.2
 # Losses grow about as lmbda to this power: all rates count alike.
 _GROWTH = 0.5
+# Of the hyper synthesis, before a graph is worth the time that tracing takes.
+_CALLS = 4
 
 
 @registry.register("tfcm-flex")
@@ -130,7 +133,7 @@ class TfcmFlex(TransformModel):
         lapped.analysis(), lapped.synthesis(),
         HyperpriorCodec(
             lambda y, condition: self._hyper_analyze(y, condition),
-            lambda z_hat, condition: self.hyper_synthesis_transform(z_hat, condition),
+            lambda z_hat, condition: self._hyper_synthesize(z_hat, condition),
             z_codec, SpaceChannelCodec(y_codec, context_network), hyper_depth,
             _to_params),
         BLOCK, DEPTH)
@@ -148,6 +151,9 @@ class TfcmFlex(TransformModel):
     # What is left to do after division by the gain.
     self.inverse_gain = Modulation(DEPTH, _ROWS, use_bias=False, name="inverse_gain")
     self._synthesis_graph = Graph(self._synthesize)
+    self._hyper_graph = Graph(
+        lambda z_hat, *condition: self.hyper_synthesis_transform(
+            z_hat, Condition(*condition)), eager_calls=_CALLS)
     self._cases = tf.constant(cases)
     # Set by `prepare`: the step of the KLT on the 0..255 scale; what brings
     # each channel of y near unit variance for the networks.
@@ -215,6 +221,11 @@ class TfcmFlex(TransformModel):
     y = self.normalizer * self._without_gain(y, condition)
     return self.hyper_analysis_transform(
         tf.concat([y, tf.abs(y)], axis=-1), condition)
+
+  def _hyper_synthesize(self, z_hat, condition):
+    if rounds(True) and condition.case is not None:
+      return self._hyper_graph(z_hat, *condition)  # Of integers: equal either way.
+    return self.hyper_synthesis_transform(z_hat, condition)
 
   def _without_gain(self, y, condition):
     scale, _ = self.gain.factors(condition.weights)

@@ -162,7 +162,8 @@ def _to_numbers(name, items, dtype):
     if integers and not (
         limits[0] <= min(integers) and max(integers) <= limits[1]):
       raise invalid(f"input {name}: a number does not fit into {dtype.name}")
-  return np.array(items, dtype.as_numpy_dtype)
+  with np.errstate(over="ignore"):  # Of 1e308 float32 makes infinity.
+    return np.array(items, dtype.as_numpy_dtype)
 
 
 def _kind_error(name, item, wanted):

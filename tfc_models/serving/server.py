@@ -1,6 +1,7 @@
 """A server: the core, its two front ends, and the order in which they start and end."""
 
 import concurrent.futures
+import logging as python_logging
 import time
 
 import grpc
@@ -113,6 +114,7 @@ class Server:
             ("grpc.so_reuseport", 0),
             *options.grpc_channel_arguments],
         maximum_concurrent_rpcs=threads)
+    python_logging.getLogger("grpc._common").addFilter(_is_ours)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         grpc_services.PredictionService(self.core, options.max_request_bytes), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
@@ -144,3 +146,12 @@ class Server:
       self.rest_port = self._rest.start(
           options.host, options.rest_api_port,
           options.tls.ssl_context() if options.tls else None)
+
+
+def _is_ours(record):
+  """Returns whether a line of gRPC is for our log.
+
+  Bytes that are no message are for their sender to hear of: anybody could fill the log
+  with their tracebacks.
+  """
+  return "deserializing" not in record.getMessage()

@@ -34,7 +34,8 @@ NUMBERS = {name: number for number, name in enumerate((
     "UNAUTHENTICATED").split())}
 _NAMES = {number: name for name, number in NUMBERS.items()}
 
-# Beyond it, messages of TensorFlow tell what only its authors understand.
+# Beyond it, messages of TensorFlow tell what only its authors understand, and clients of
+# gRPC do not take what they tell of clients' own long names.
 _MAX_MESSAGE = 400
 # What TensorFlow puts around the text of a check in a graph.
 _ASSERTION = re.compile(r"assertion failed: \[(.*)\]$")
@@ -43,12 +44,14 @@ _ASSERTION = re.compile(r"assertion failed: \[(.*)\]$")
 class ServingError(TfcmError):
   """A request cannot be answered.
 
+  Its message may repeat what a client sent: it is one line of bounded length.
+
   Attributes:
     code: name of a code of gRPC, see `HTTP`.
   """
 
   def __init__(self, code, message):
-    super().__init__(message)
+    super().__init__(_printable(message))
     self.code = code
 
 
@@ -90,6 +93,10 @@ def one_line(text):
   line = lines[0] if lines else "no reason given"
   if "root error(s) found" in line and len(lines) > 1:
     line = lines[1]  # "(0) INVALID_ARGUMENT: what is wrong"
-  line = _ASSERTION.sub(r"\1", line.split(" [[{{", 1)[0].strip())
-  line = "".join(char if char.isprintable() else "?" for char in line)
-  return line if len(line) <= _MAX_MESSAGE else line[:_MAX_MESSAGE - 3] + "..."
+  return _printable(_ASSERTION.sub(r"\1", line.split(" [[{{", 1)[0].strip()))
+
+
+def _printable(text):
+  """Returns a text as one line of bounded length."""
+  text = "".join(char if char.isprintable() else "?" for char in text)
+  return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE - 3] + "..."

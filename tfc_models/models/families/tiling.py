@@ -28,8 +28,6 @@ from tfc_models.ops.receptive import Reach, reach
 
 # Of pixels that a file lacks.
 _GREY = 128
-# Sides of windows are multiples of so many cells.
-_ALIGNED = 4
 
 
 class Reaches(NamedTuple):
@@ -116,9 +114,9 @@ class Tiling:
     region = region or Box(0, 0, header.height, header.width)
     grid = self._grid(header.height, header.width, header.settings["tile"])
     told = model.told(1, header.settings.get("quality"))
-    parts = _parts(grid, Box(
+    parts = _parts(Box(
         region.top // factor, region.left // factor,
-        -(-region.bottom // factor), -(-region.right // factor)))
+        -(-region.bottom // factor), -(-region.right // factor)), *_part_size(grid))
     reach = self.reaches.synthesis
     seen = [part.grown(reach.before, reach.after, grid.whole) for part in parts]
 
@@ -129,7 +127,7 @@ class Tiling:
         return index, self._decode(chunks[index], grid.box(index), told)
 
     image = np.full((region.height, region.width, header.channels), _GREY, np.uint8)
-    latents = _Latents(grid, seen, lambda needed: _ahead(decoded, needed, jobs))
+    latents = _Latents(grid, seen, lambda needed: _ahead(decoded, needed, jobs, 1))
     for number, (part, box) in enumerate(zip(parts, seen)):
       window = self._window(grid, box)
       y_hat = latents.of(box, window)
@@ -149,9 +147,9 @@ class Tiling:
     All of a picture are of one size, since sums of convolutions may be in an order that
     depends on it.
     """
-    reach = self.reaches.synthesis
-    size = -(-(grid.side + reach.before + reach.after) // _ALIGNED) * _ALIGNED
-    height, width = min(size, grid.height), min(size, grid.width)
+    more = sum(self.reaches.synthesis)
+    height, width = (
+        min(size + more, whole) for size, whole in zip(_part_size(grid), grid))
     top, left = min(box.top, grid.height - height), min(box.left, grid.width - width)
     return Box(top, left, top + height, left + width)
 
@@ -197,16 +195,28 @@ def _pixels(image, box):
       mode="edge")
 
 
-def _parts(grid, cells):
-  """Returns the list of `Box` to decode a box in, the size of tiles at most.
+def _part_size(grid):
+  """Returns height and width, in cells, of what one synthesis is for, about a tile.
+
+  Those of a picture are about equal, so that no window is for the sake of little. One
+  cell more than that takes, since regions begin and end within cells.
+  """
+  return [-(-size // count) + 1 for size, count in (
+      (grid.height, grid.rows), (grid.width, grid.columns))]
+
+
+def _parts(cells, height, width):
+  """Returns the list of `Box` to decode a box in, of a size at most.
 
   Tiles of a line are kept until the next line has seen them: short lines come first.
   """
-  steps = Grid(cells.height, cells.width, grid.side)
-  order = range(steps.count)
-  if steps.columns > steps.rows:
-    order = sorted(order, key=lambda index: (index % steps.columns, index))
-  return [steps.box(index).within(Box(-cells.top, -cells.left, 0, 0)) for index in order]
+  rows = range(cells.top, cells.bottom, height)
+  columns = range(cells.left, cells.right, width)
+  found = [Box(top, left, top + height, left + width).common(cells)
+           for top in rows for left in columns]
+  if len(columns) > len(rows):
+    found.sort(key=lambda part: (part.left, part.top))
+  return found
 
 
 class _Latents:
@@ -247,16 +257,23 @@ class _Latents:
     return y_hat
 
 
-def _ahead(function, items, jobs):
-  """Yields what a function returns of items, in their order, so many at a time."""
-  if jobs == 1:
+def _ahead(function, items, jobs, more=0):
+  """Yields what a function returns of items, in their order, so many at a time.
+
+  Args:
+    function: of an item.
+    items: sized iterable.
+    jobs: threads.
+    more: so many results beyond are waited for while one is used.
+  """
+  if jobs + more == 1:
     yield from map(function, items)
     return
   with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
     waiting = collections.deque()
     for item in items:
       waiting.append(pool.submit(function, item))
-      if len(waiting) == jobs:
+      if len(waiting) == jobs + more:
         yield waiting.popleft().result()
     while waiting:
       yield waiting.popleft().result()
