@@ -192,7 +192,7 @@ def test_devices_take_output_and_stay(photo, tiny_weights):
     (["train", "--config=nothing", "--train_dir=x"], "no such recipe"),
     (["train", "--config=bls2017", "--train_dir=x"], "must name a folder"),
     (["train", "--config=bls2017", "--train_dir=x", "--config.train.lmda=1"],
-     "no key 'lmda' there; known: average"),
+     "no key 'lmda' there; known: adversarial"),
     (["train", "--config=bls2017", "--train_dir=x", "--config.data.train=.",
       "--config.train.steps=many"], "invalid literal"),
     (["train", "--config=bls2017", "--train_dir=x", "--config.data.train=."],

@@ -51,6 +51,7 @@ def test_the_first_stage_leaves_the_discriminator_alone():
     np.testing.assert_array_equal(variable, old)
 
 
+@pytest.mark.slow
 def test_each_network_descends_its_own_loss():
   model, step = tiny(adversarial=0.1)
   first = step()

@@ -121,7 +121,7 @@ def test_weights_of_a_quality_are_loaded_once(tiny_weights, monkeypatch, codec):
 def test_chunks_of_arrays_are_files(tiny_weights, monkeypatch, codec):
   numcodecs = pytest.importorskip("numcodecs")
   from tfc_models import numcodecs as ours
-  monkeypatch.setattr(ours, "_decoder", plugin._decoder)
+  monkeypatch.setattr(ours, "shared_decoder", plugin._decoder)
   monkeypatch.setattr(ours, "_encoder", lambda *_: codec)
   coder = numcodecs.get_codec({"id": "tfcm", "model": tiny_weights})
   assert numcodecs.get_codec(coder.get_config()) == coder
