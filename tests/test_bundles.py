@@ -17,7 +17,7 @@ from tests.test_cli import fails, tfcm
 from tfc_models import bundles, configs, registry
 from tfc_models.bundles import naming, run_bundle
 from tfc_models.configs.options import DataOptions, TrainOptions
-from tfc_models.entropy_models import CentresCodec
+from tfc_models.entropy_models import FrequencyCodec
 from tfc_models.errors import UsageError
 from tfc_models.training.run import Run
 from tfc_models.weight_info import read_info
@@ -118,7 +118,7 @@ def trains_there_and_comes_back(parts, photos, tmp_path):
   found, expected = [line["loss"] for line in log], losses_here(bundle, tmp_path, STEPS)
   model = registry.create(parts[0], **parts[1])
   # An element between two centres may go to either, and training another way from then.
-  is_hard = any(isinstance(codec, CentresCodec) for codec in model.latent_codecs())
+  is_hard = any(isinstance(codec, FrequencyCodec) for codec in model.latent_codecs())
   surely = STEPS // 2 if is_hard else STEPS
   np.testing.assert_allclose(found[:surely], expected[:surely], rtol=1e-4)
   np.testing.assert_allclose(found, expected, rtol=0.05)
