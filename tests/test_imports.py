@@ -15,6 +15,7 @@ ROOT = pathlib.Path(tfc_models.__file__).parent
 RANKS = {
     "tfc_models.errors": 0,
     "tfc_models.lazy": 0,
+    "tfc_models.strips": 0,
     "tfc_models.version": 0,
     "tfc_models.bitstream": 1,
     "tfc_models.fileio": 1,

@@ -11,6 +11,7 @@ import lzma
 import numpy as np
 
 from tfc_models.errors import BitstreamError
+from tfc_models.strips import strips
 
 MAX_BITS = 16
 CONSTANT, PLAIN, LEFT, MEDIAN = range(4)
@@ -22,8 +23,6 @@ _CODER = {"id": lzma.FILTER_LZMA2, "dict_size": 2**22, "lc": 4, "lp": 0, "pb": 0
 # the second takes 7 to 20 % fewer bytes than the third, and 1.5 s a million samples.
 _TRYING, _SMALL, _LARGE = 1, 9 | lzma.PRESET_EXTREME, 6
 _SMALL_SAMPLES = 2**21
-# Samples that are computed with at a time, in wider types than they are kept in.
-_STRIP = 2**20
 
 
 def write(plane, bits=8):
@@ -43,13 +42,6 @@ def write(plane, bits=8):
   method = min(_FILTERS, key=lambda method: len(packed(method, _TRYING)))
   return bytes([bits, method]) + packed(
       method, _SMALL if plane.size <= _SMALL_SAMPLES else _LARGE)
-
-
-def strips(array):
-  """Yields slices of the rows of an array, of a few samples each."""
-  rows = max(1, _STRIP // max(1, array[:1].size))
-  for top in range(0, len(array), rows):
-    yield slice(top, min(top + rows, len(array)))
 
 
 def read(data, height, width):

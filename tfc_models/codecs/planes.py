@@ -10,6 +10,7 @@ from tfc_models.codecs.base import check_image
 from tfc_models.codecs.transparency import filled
 from tfc_models.datasets.deep import scaled
 from tfc_models.errors import BitstreamError, ImageError, UsageError
+from tfc_models.strips import strips
 
 LOSSLESS = 100
 
@@ -141,7 +142,7 @@ def rescaled(image, dtype, largest=None, new_largest=None):
   if largest == new_largest:
     return image.astype(dtype, copy=False)
   result = np.empty(image.shape, dtype)
-  for rows in plane.strips(image):
+  for rows in strips(image):
     result[rows] = scaled(image[rows], largest, new_largest)
   return result
 
@@ -156,7 +157,7 @@ def _fewest_bits(image):
     return (scaled(scaled(part, 65535, largest), largest, 65535) == part).all()
 
   return next((bits for bits in range(8, 16) if all(
-      keep_all(bits, image[rows]) for rows in plane.strips(image))), 16)
+      keep_all(bits, image[rows]) for rows in strips(image))), 16)
 
 
 def _differences(colours, bits):

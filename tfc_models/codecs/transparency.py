@@ -3,9 +3,11 @@
 import numpy as np
 from PIL import Image
 
+from tfc_models.strips import strips
+
 _NOTHING_SEEN = 128
-# Samples that are computed with at a time.
-_STRIP = 2**20
+# Strips begin with even rows, of which two make one of half the size.
+_EVEN = 2
 
 
 def filled(image, alpha):
@@ -34,22 +36,15 @@ def filled(image, alpha):
   colours, _ = levels.pop()
   while levels:
     finer, weights = levels.pop()
-    for rows in _strips(finer):
+    for rows in strips(finer, _EVEN):
       finer[rows] = np.where(
           weights[rows] > 0, finer[rows], _pushed(colours, weights.shape[:2], rows))
     colours = finer
   result = np.empty_like(image)
-  for rows in _strips(image):
+  for rows in strips(image, _EVEN):
     found = np.round(_pushed(colours, seen.shape, rows)).astype(np.uint8)
     result[rows] = np.where(seen[rows, :, None], image[rows], found)
   return result
-
-
-def _strips(image):
-  """Yields slices of the rows of an image, that begin with even ones."""
-  rows = max(2, _STRIP // image[:1].size // 2 * 2)
-  for top in range(0, len(image), rows):
-    yield slice(top, min(top + rows, len(image)))
 
 
 def _pulled(colours, weights):
@@ -62,7 +57,7 @@ def _pulled(colours, weights):
   height, width, channels = colours.shape
   size = -(-height // 2), -(-width // 2)
   means, found = (np.empty((*size, n), np.float32) for n in (channels, 1))
-  for rows in _strips(colours):
+  for rows in strips(colours, _EVEN):
     seen = weights[rows].astype(np.float32)
     padding = ((0, seen.shape[0] % 2), (0, width % 2), (0, 0))
     sums, seen = (

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-# Samples that are looked at at a time.
-_STRIP = 2**20
+from tfc_models.strips import strips
 
 
 def mse(x, x_hat):
@@ -67,9 +66,8 @@ def squared_error(image, decoded, of=None):
     of: function of a strip to what is compared, such as `luma`; None for itself.
   """
   total, count = 0.0, 0
-  rows = max(1, _STRIP // max(1, image[:1].size))
-  for top in range(0, len(image), rows):
-    x, x_hat = (array[top:top + rows] for array in (image, decoded))
+  for rows in strips(image):
+    x, x_hat = image[rows], decoded[rows]
     if of:
       x, x_hat = of(x), of(x_hat)
     error = x.astype(np.float64) - x_hat
