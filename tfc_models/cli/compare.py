@@ -119,7 +119,7 @@ def _describe(facts):
           f"(Y {facts['psnr_y']:.2f}), MS-SSIM {figure(facts['ms_ssim'], 4)}, "
           f"SSIM {figure(facts['ssim'], 4)}, "
           f"Wasserstein {figure(facts['wasserstein'], 4)}"
-          + (f", LPIPS {figure(facts['lpips'], 4)}" if facts["lpips"] else ""))
+          + (f", LPIPS {figure(facts['lpips'], 4)}" if facts["lpips"] is not None else ""))
 
 
 def _crop(text, image):

@@ -54,7 +54,7 @@ class Network:
       if self._size.is_fully_defined() and self._size != x.shape[1:3]:
         x = tf.image.resize(x, self._size, antialias=True)
       found.append(self._call(**{self._input: x})[self._output].numpy())
-    return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
+    return _joined(found)
 
 
 _network = functools.lru_cache(maxsize=1)(Network)

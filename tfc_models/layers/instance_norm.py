@@ -26,7 +26,8 @@ class InstanceNorm(tf.keras.layers.Layer):
   def build(self, input_shape):
     shape = (input_shape[-1],)
     self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
-    self.gamma = self.add_weight(name="gamma", shape=shape, initializer="zeros" if self.quiet else "ones")
+    self.gamma = self.add_weight(
+        name="gamma", shape=shape, initializer="zeros" if self.quiet else "ones")
     super().build(input_shape)
 
   def call(self, x):

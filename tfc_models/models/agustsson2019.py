@@ -38,7 +38,8 @@ class ExtremeCompression(Adversarial, TransformModel):
   features by which that judges (feature matching).
 
   Args:
-    num_filters: n, at least 6 with a norm of channels; channels at full resolution; 16 n at that of the code.
+    num_filters: n, channels at full resolution; 16 n at that of the code. At least 6 with
+      a norm of channels.
     latent_depth: C.
     num_blocks: residual blocks of the generator.
     norm: "instance", or "channel" as in HiFiC.
@@ -105,7 +106,7 @@ class ExtremeCompression(Adversarial, TransformModel):
     else:
       kept = self._kept(settings)
     y_hat, bits = self.latent_codec(y, kept, noise=context.noise)
-    return base.ModelOutput(self.synthesize(y_hat), bits, extras={"kept": kept, "y_hat": y_hat})
+    return base.ModelOutput(self.synthesize(y_hat), bits, extras={"kept": kept})
 
   def encode(self, x, settings):
     strings, _ = self.latent_codec.compress(self.analyze(x), self._kept(settings))

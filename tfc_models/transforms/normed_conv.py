@@ -215,8 +215,7 @@ def _start_code(last, generator, deviations, least):
     deviations: (R,) that coefficients shall have in y.
     least: below which they are not amplified.
   """
-  kernel = pairs(np.diag(deviations)[None, None], inputs=True)
-  _write(last, kernel)
+  _write(last, pairs(np.diag(deviations)[None, None], inputs=True))
   basis = np.zeros([last.filters, len(deviations)])
   basis[:len(deviations)] = np.diag(1.0 / np.maximum(deviations, least))
   if generator.skip:
