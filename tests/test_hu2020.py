@@ -49,6 +49,17 @@ def test_a_start_is_the_transform_codec_with_a_quiet_prior(model, images):
   assert loss(model) < 0.5 * LMBDA * half_quiet(20).var(axis=(0, 1)).mean()
 
 
+def test_a_start_knows_where_an_image_is_quiet(model):
+  codec = model.latent_codec
+  y = model.analyze(as_batch(half_quiet(20)))
+  z2 = codec.analyze(y)
+  shown = codec.z_codec.params_of(tf.round(codec.z_codec.analyze(z2))).shown
+  params = codec.params_of(tf.concat([tf.round(z2), shown], axis=-1)).params
+  # Away from the seam.
+  quiet, loud = params.indexes[0, :, :6], params.indexes[0, :, 10:]
+  assert np.mean(loud) - np.mean(quiet) > 8.0
+
+
 @pytest.mark.slow
 def test_it_adapts_to_another_lmbda(model, images):
   before = loss(model, LMBDA / 16.0)

@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from tests.conformance import causal, suite
 from tests.conftest import make_image
+from tests.test_starts import half_quiet
 from tfc_models import configs, metrics, registry
 from tfc_models.entropy_models import (
+    INDEX_UNIT,
     GaussianCodec,
     integer_bits,
     params_from_integers,
@@ -97,6 +99,19 @@ def test_weights_start_as_a_transform_codec():
   assert float(metrics.psnr(images[0], decoded)) > 32.0
   # Priced by the scales of its channels: by one for all it would be much more.
   assert bits / 64**2 < 4.0
+
+
+def test_a_start_knows_where_an_image_is_quiet():
+  tf.keras.utils.set_random_seed(3)
+  model = registry.create("nlaic", num_filters=16, latent_depth=24, side_depth=16)
+  model.prepare([np.stack([half_quiet(seed) for seed in range(8)])], 0.013)
+  codec = model.latent_codec
+  y = model.analyze(tf.constant(half_quiet(20)[None], tf.float32) / 255.0)
+  said = codec.params_of(tf.round(codec.analyze(y))).numpy()
+  # (B, M, H, W, 2): what is an index, in 1/16 of the unit that is 8 of them.
+  indexes = said[0, ..., 0] / 16.0 * INDEX_UNIT
+  quiet, loud = indexes[:, :, :6], indexes[:, :, 10:]
+  assert np.mean(loud) - np.mean(quiet) > 8.0
 
 
 @pytest.mark.slow

@@ -2,35 +2,24 @@
 
 import functools
 
-import numpy as np
-import tensorflow as tf
-
 from tfc_models import registry
 from tfc_models.entropy_models import (
-    INDEX_UNIT,
-    SCALE_MIN,
-    SYMBOL_LIMIT,
-    ChannelGaussianCodec,
-    GaussianCodec,
-    HyperpriorCodec,
-    ShownCodec,
-    ShownParams,
-    index_from_scale,
-    integer_bits,
-    params_from_integers,
+  SYMBOL_LIMIT,
+  ChannelGaussianCodec,
+  GaussianCodec,
+  HyperpriorCodec,
+  ShownCodec,
+  ShownParams,
+  integer_bits,
+  params_from_integers,
 )
+from tfc_models.models.families.coarse_start import ConstantStart, LoudnessStart
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.ops.graph import Graph
 from tfc_models.transforms import coarse_to_fine, gdn_conv
 
 # The networks of y see z2 in eighths.
 _IN_BITS = 3
-# Standard deviation that side latents start with, in steps.
-_SPREAD = 0.3
-# What training is left to shape starts so much smaller.
-_QUIET = 0.1
-# Latents of patches go to a network so many at once.
-_AT_ONCE = 16
 
 
 @registry.register("hu2020")
@@ -77,13 +66,14 @@ class CoarseToFine(TransformModel):
         coarse_to_fine.Synthesis(
             z1_depth, z2_depth, z2_depth, integer_bits(z2_depth, means=True),
             input_limit=SYMBOL_LIMIT),
-        ChannelGaussianCodec(z1_depth, name="z1"), gaussian("z2"), z1_depth)
+        ChannelGaussianCodec(z1_depth, name="z1"), gaussian("z2"), z1_depth,
+        ConstantStart)
     y_codec = _level(
         coarse_to_fine.analysis(2 * latent_depth, 4 * latent_depth, z2_depth),
         coarse_to_fine.Synthesis(
             z2_depth, 4 * latent_depth, latent_depth,
             integer_bits(latent_depth, means=True), _IN_BITS),
-        z2_codec, gaussian("y"), z2_depth)
+        z2_codec, gaussian("y"), z2_depth, LoudnessStart)
     super().__init__(
         gdn_conv.analysis_5x5(num_filters, latent_depth),
         gdn_conv.synthesis_5x5(num_filters), y_codec, 16, latent_depth, gdn_conv)
@@ -110,52 +100,10 @@ class CoarseToFine(TransformModel):
         (x, shown * coarse_to_fine.FEATURE_UNIT))
 
 
-def _level(analysis, synthesis, z_codec, y_codec, depth):
+def _level(analysis, synthesis, z_codec, y_codec, depth, start):
   """Returns the codec of a latent given a side latent of half its size a side."""
   return HyperpriorCodec(
       analysis, synthesis, z_codec, ShownCodec(y_codec), depth,
       lambda outputs: ShownParams(
           params_from_integers(outputs[0], means=True), outputs[1]),
-      factor=2, start=_Start(analysis, synthesis))
-
-
-class _Start:
-  """Starts a level with constant scales, those of its channels, and a quiet z.
-
-  Args:
-    analysis, synthesis: of `transforms.coarse_to_fine`.
-  """
-
-  def __init__(self, analysis, synthesis):
-    self.analysis = analysis
-    self.synthesis = synthesis
-
-  def prepare(self, y):
-    """Sets what is next to y, (B, H, W, C) float32, and to z."""
-    deviations = np.sqrt(np.mean(np.square(y), axis=(0, 1, 2)))
-    first, last = self.analysis.layers[0], self.analysis.layers[-1]
-    # All channels count alike.
-    first.kernel.assign(first.kernel / np.sqrt(1.0 + deviations[:, None] ** 2))
-    z = np.concatenate([self.analysis(tf.constant(some)).numpy()
-                        for some in np.array_split(y, -(-len(y) // _AT_ONCE))])
-    found = z.std(axis=(0, 1, 2))
-    gain = np.where(found > 1e-6, _SPREAD / np.maximum(found, 1e-6), 1.0)
-    last.kernel.assign(last.kernel * gain)
-    last.bias.assign((last.bias - z.mean(axis=(0, 1, 2))) * gain)
-    params = self.synthesis.prediction[-1]
-    params.kernel.assign(_QUIET * params.kernel)
-    params.bias.assign(np.concatenate([
-        index_from_scale(np.maximum(deviations, SCALE_MIN)) / INDEX_UNIT,
-        np.zeros_like(deviations)]))
-    params.fix_tables()
-
-  def rescale(self, factor):
-    """Makes of the networks for y those for `factor` times y."""
-    first, params = self.analysis.layers[0], self.synthesis.prediction[-1]
-    first.kernel.assign(first.kernel / factor)
-    depth = params.filters // 2
-    louder = float(index_from_scale(factor) - index_from_scale(1.0)) / INDEX_UNIT
-    params.kernel.assign(params.kernel * np.repeat([1.0, factor], depth))
-    params.bias.assign(params.bias * np.repeat([1.0, factor], depth)
-                       + np.repeat([louder, 0.0], depth))
-    params.fix_tables()
+      factor=2, start=start(analysis, synthesis))

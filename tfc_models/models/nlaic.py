@@ -2,18 +2,15 @@
 
 import functools
 
-import numpy as np
 import tensorflow as tf
 
 from tfc_models import registry
 from tfc_models.entropy_models import (
-    INDEX_UNIT,
     SYMBOL_LIMIT,
     AutoregressiveCodec,
     FactorizedCodec,
     GaussianCodec,
     HyperpriorCodec,
-    index_from_scale,
     integer_bits,
     params_from_integers,
 )
@@ -27,16 +24,14 @@ from tfc_models.layers import (
     NonLocalAttention,
     PlainBlock,
 )
+from tfc_models.models.families.block_start import BlockStart
 from tfc_models.models.families.transform_model import TransformModel
 from tfc_models.ops.graph import Graph
 from tfc_models.transforms import gdn_conv
-from tfc_models.transforms.context import pass_side_on
 from tfc_models.transforms.context_3d import JointContext3D
 
 _conv = functools.partial(tf.keras.layers.Conv2D, padding="same")
 _up = functools.partial(Conv2DTranspose, padding="same")
-# The last kernel of the hyper synthesis starts so much smaller.
-_QUIET = 0.1
 
 
 @registry.register("nlaic")
@@ -109,20 +104,19 @@ class NonLocalAttentionCodec(TransformModel):
         ExactBlock(width), ExactBlock(width), ExactBlock(width),
         ExactConv2D(2 * depth, 3, activation="clip"),
     ], name="hyper_synthesis_transform")
+    hyper_analysis = tf.keras.Sequential([
+        *blocks(2, depth), _conv(width, 5, 2), *blocks(2), _conv(width, 5, 2),
+        *attended(width), _conv(side_depth, 3)], name="hyper_analysis_transform")
     network = JointContext3D(integer_bits(1, means=True))
     super().__init__(
         analysis, synthesis,
         HyperpriorCodec(
-            tf.keras.Sequential([
-                *blocks(2, depth), _conv(width, 5, 2), *blocks(2), _conv(width, 5, 2),
-                *attended(width), _conv(side_depth, 3)],
-                name="hyper_analysis_transform"),
-            hyper_synthesis, FactorizedCodec(side_depth),
+            hyper_analysis, hyper_synthesis, FactorizedCodec(side_depth),
             AutoregressiveCodec(
                 GaussianCodec("y", "round", fixed_grid=True), network,
                 functools.partial(params_from_integers, means=True)),
             side_depth, functools.partial(_by_element, depth),
-            start=_Scales(hyper_synthesis, network)),
+            start=BlockStart(hyper_analysis, hyper_synthesis, network)),
         16, depth, gdn_conv)
     self.context_network = network
 
@@ -187,26 +181,6 @@ class _Group(tf.keras.layers.Layer):
     for block in self.blocks:
       y = block(y)
     return 0.5 * (x + y)
-
-
-class _Scales:
-  """Starts what predicts y with the scale of each channel, whatever z and context say."""
-
-  def __init__(self, synthesis, network):
-    self._synthesis = synthesis
-    self._network = network
-
-  def prepare(self, y):
-    last = self._synthesis.layers[-1]
-    scales = np.sqrt(np.mean(np.square(y), axis=(0, 1, 2)))
-    last.kernel.assign(_QUIET * last.kernel)
-    # Of an element come first what the index is, then the other feature.
-    bias = np.stack([index_from_scale(scales) / INDEX_UNIT, 0.0 * scales], axis=-1)
-    last.bias.assign(bias.ravel())
-    pass_side_on(self._network.parameters, 1)
-
-  def rescale(self, factor):
-    """Does nothing: training finds its way."""
 
 
 def _by_element(depth, outputs):

@@ -1,36 +1,15 @@
 """A hyperprior that knows before any training how loud the latent is."""
 
-import math
-
 import numpy as np
 import tensorflow as tf
 
-from tfc_models.entropy_models import (
-  INDEX_UNIT,
-  GaussianCodec,
-  GaussianParams,
-  index_from_scale,
-)
-from tfc_models.ops.noise import Noise
+from tfc_models.entropy_models import INDEX_UNIT, index_from_scale
+from tfc_models.models.families import loudness
 
 # Most groups of channels, each an octave by rank, whose loudness z tells.
 _GROUPS = 8
-# Where the piecewise linear logarithm of a loudness bends, as quantiles of it.
-_KNOTS = (0.0, 0.2, 0.5, 0.85)
-# Loudness is about 1; what is much less does not matter.
-_SILENCE = 0.03
-# Standard deviation of z in its steps is about twice that of the logarithm.
-_STEPS = 2.0
-# Bilinear interpolation from 2x2 sites to 4x4, as taps of a kernel of 5 with stride 2.
-_BETWEEN = np.array([0.25, 0.75, 0.75, 0.25, 0.0])
-# The first taps of a block of 2, of kernels of 5 with stride 2.
-_BLOCK = slice(1, 3)
-# Of the fit of indexes.
-_FIT_STEPS, _FIT_SITES, _FIT_RATE = 200, 3000, 0.03
 # Kernels that training is left to shape start so much smaller.
 _QUIET = 0.3
-# Least scale of a channel at the start.
-_LEAST_SCALE = 0.12
 
 
 class AnalyticHyperprior:
@@ -72,11 +51,10 @@ class AnalyticHyperprior:
     Args:
       y: (B, H, W, M) float32, H and W multiples of 4.
     """
-    deviations = np.sqrt(np.mean(np.square(y, dtype=np.float64), axis=(0, 1, 2)))
-    deviations = np.maximum(deviations, 1e-3)
+    deviations = loudness.deviations(y)
     width = min(self.analysis.layers[0].filters,
                 *(layer.filters for layer in self.synthesis.layers))
-    groups = _octaves(deviations, max(1, min(_GROUPS, width // 8)))
+    groups = loudness.octaves(deviations, max(1, min(_GROUPS, width // 8)))
     self._start_analysis(y, groups, deviations)
     self._start_synthesis(len(groups))
     self._fit(y, len(groups), deviations)
@@ -123,22 +101,18 @@ class AnalyticHyperprior:
     loud = loud.reshape(shape).sum(-1).mean((2, 4)) / self._gain(units)
     kernel, bias = second.kernel.numpy(), np.zeros(second.filters)
     logarithm, offsets = _QUIET * last.kernel.numpy(), np.zeros(last.filters)
-    kernel[..., :len(groups) * len(_KNOTS)] = 0.0
+    kernel[..., :len(groups) * loudness.NUM_KNOTS] = 0.0
     logarithm[..., :4 * len(groups)] = 0.0
+    block = loudness.BLOCK
     for g in range(len(groups)):
       values = loud[..., g].ravel()
-      bends = np.quantile(values, _KNOTS)
-      pieces = [second.activation(tf.constant(values - bend)).numpy()
-                for bend in bends] + [np.ones_like(values)]
-      wanted = np.log(values + _SILENCE)
-      weights, *_ = np.linalg.lstsq(
-          np.stack(pieces, axis=1), _STEPS * (wanted - wanted.mean()), rcond=None)
-      knots = slice(g * len(_KNOTS), (g + 1) * len(_KNOTS))
-      kernel[_BLOCK, _BLOCK, units[g][:, None], knots] = 0.25 / self._gain(units)
+      bends, weights, offset = loudness.logarithm(values, second.activation)
+      knots = slice(g * loudness.NUM_KNOTS, (g + 1) * loudness.NUM_KNOTS)
+      kernel[block, block, units[g][:, None], knots] = 0.25 / self._gain(units)
       bias[knots] = -bends
-      for site, tap in enumerate(_taps()):
-        logarithm[(*tap, knots, 4 * g + site)] = weights[:-1]
-      offsets[4 * g:4 * g + 4] = weights[-1]
+      for site, tap in enumerate(loudness.taps()):
+        logarithm[(*tap, knots, 4 * g + site)] = weights
+      offsets[4 * g:4 * g + 4] = offset
     second.kernel.assign(kernel)
     second.bias.assign(bias)
     last.kernel.assign(logarithm)
@@ -159,8 +133,7 @@ class AnalyticHyperprior:
         kernel[middle, middle, group, own[0]] = 1.0 / deviations[group] / len(group)
         continue
       # |v| of random projections v, of a rectifier's two sides.
-      signs = np.random.choice([-1.0, 1.0], (len(group), len(own) // 2))
-      project = signs / deviations[group, None] / math.sqrt(len(group))
+      project = loudness.projections(deviations[group], len(own) // 2)
       kernel[middle, middle, group[:, None], own[0::2]] = project
       kernel[middle, middle, group[:, None], own[1::2]] = -project
     layer.kernel.assign(kernel)
@@ -180,10 +153,10 @@ class AnalyticHyperprior:
     spread[:, :, :2 * count] = 0.0
     between[:, :, :2 * count] = 0.0
     # A leaky rectifier passes v and -v on as a pair.
-    whole = np.outer(_BETWEEN, _BETWEEN) / (1.0 + first.slope)
+    whole = loudness.BETWEEN / (1.0 + first.slope)
     for g in range(count):
       pair = slice(2 * g, 2 * g + 2)
-      for site, tap in enumerate(_taps()):
+      for site, tap in enumerate(loudness.taps()):
         spread[(*tap, pair, 4 * g + site)] = 1.0, -1.0
       between[:, :, pair, pair] = whole[..., None, None] * [[1.0, -1.0], [-1.0, 1.0]]
     first.kernel.assign(spread / first.scale)
@@ -199,18 +172,14 @@ class AnalyticHyperprior:
     pairs = second(first(tf.round(z))).numpy()[..., :2 * count]
     pairs *= 2.0**-int(second.out_bits[0]) / (1.0 + second.slope)
     rows = (pairs[..., 0::2] - pairs[..., 1::2]).reshape(-1, count)
-    rows = np.concatenate([np.ones_like(rows[:, :1]), rows], axis=1)
-    indexes = index_from_scale(np.maximum(deviations, _LEAST_SCALE)) / INDEX_UNIT
-    weights = tf.Variable(np.concatenate(
-        [indexes[None], np.zeros((count, self._depth))]).astype(np.float32))
-    _least_bits(weights, rows.astype(np.float32), y.reshape(-1, self._depth))
+    weights = loudness.fit_indexes(rows, y, deviations)
     # What else the network has is heard as soon as training lets it.
     kernel, bias = np.zeros(last.kernel.shape), np.zeros(last.filters)
     middle = last.kernel_size // 2
-    own = weights.numpy()[1:] / (1.0 + second.slope)
+    own = weights[1:] / (1.0 + second.slope)
     kernel[middle, middle, 0:2 * count:2, :self._depth] = own
     kernel[middle, middle, 1:2 * count:2, :self._depth] = -own
-    bias[:self._depth] = weights.numpy()[0]
+    bias[:self._depth] = weights[0]
     last.kernel.assign(kernel / last.scale)
     last.bias.assign(bias)
     self._fix_tables()
@@ -220,43 +189,3 @@ class AnalyticHyperprior:
       for module in network.submodules if network else ():
         if hasattr(module, "fix_tables"):
           module.fix_tables()
-
-
-def _octaves(deviations, count):
-  """Returns at most `count` lists of channels, by rank, each twice the last."""
-  order, depth = np.argsort(-deviations, kind="stable"), len(deviations)
-  edges = sorted({-(-depth // 2**octave) for octave in range(count)})
-  return [order[first:last] for first, last in zip([0, *edges[:-1]], edges)]
-
-
-def _taps():
-  """Returns the taps of a block of 2x2, row by row."""
-  side = range(_BLOCK.start, _BLOCK.stop)
-  return [(row, column) for row in side for column in side]
-
-
-def _least_bits(weights, features, y):
-  """Fits weights, (G, M), so that features @ weights are the indexes of y, in units.
-
-  Args:
-    weights: variable.
-    features: (N, G) float32.
-    y: (N, M) float32.
-  """
-  optimizer = tf.keras.optimizers.Adam(_FIT_RATE)
-  codec = GaussianCodec("y")
-
-  @tf.function(autograph=False, reduce_retracing=True)
-  def step(features, y, number):
-    with tf.GradientTape() as tape:
-      params = GaussianParams(INDEX_UNIT * tf.matmul(features, weights)[None, None])
-      noise = Noise(tf.constant(0), number, tf.range(1))
-      _, bits = codec.price(y[None, None], params, noise)
-      loss = tf.reduce_sum(tf.reduce_mean(bits, axis=2))
-    optimizer.apply_gradients([(tape.gradient(loss, weights), weights)])
-    return loss
-
-  optimizer.build([weights])
-  for number in range(_FIT_STEPS):
-    sites = np.random.randint(0, len(y), min(_FIT_SITES, len(y)))
-    step(tf.constant(features[sites]), tf.constant(y[sites]), tf.constant(number))
