@@ -13,7 +13,7 @@ from tfc_models import weight_info
 from tfc_models.codecs import LearnedCodec
 from tfc_models.errors import UsageError, WrongWeightsError
 from tfc_models.modeling import table_check, weights
-from tfc_models.pretrained import loader
+from tfc_models.pretrained import loader, sharing
 
 
 def npy(array):
@@ -214,3 +214,65 @@ def test_the_search_goes_on_after_what_is_broken_or_lies(
   with pytest.raises(WrongWeightsError) as raised:
     loader.find_by_fingerprint(wanted, [str(tmp_path)])
   assert raised.value.argument == "model_path"
+
+
+def store(path, arrays, seed=0, **more):
+  """Writes a small weight file; returns its fingerprint."""
+  info = {"model": "m", "arguments": {"seed": seed}, **more}
+  info["fingerprint"] = weight_info.fingerprint(info, arrays)
+  path.write_bytes(weight_info.pack(info, arrays))
+  return info["fingerprint"]
+
+
+@pytest.fixture
+def lean(tmp_path):
+  """A folder of three files: b and c leave an array of 2 MiB to a."""
+  rng = np.random.default_rng(0)
+  transform = rng.normal(size=2**18)
+  for seed, name in enumerate("abc"):
+    made = tmp_path / f"made_{name}"
+    store(made, {"transform": transform, "prior": rng.normal(size=7)}, seed)
+    assert sharing.write(
+        str(tmp_path), f"{name}.npz", *weight_info.read(made)) == [f"{name}.npz"]
+  return tmp_path
+
+
+def test_files_leave_to_another_what_it_has(lean):
+  sizes = {path.name: path.stat().st_size for path in lean.glob("*.npz")}
+  assert sizes["a.npz"] > 10**6 > 2000 > max(sizes["b.npz"], sizes["c.npz"])
+  for name in "abc":
+    info, arrays = weight_info.read(lean / f"{name}.npz")
+    made, whole = weight_info.read(lean / f"made_{name}")
+    assert info["fingerprint"] == made["fingerprint"]
+    assert all(np.array_equal(arrays[key], whole[key]) for key in whole)
+
+
+def test_files_that_lean_on_a_replaced_one_stay_what_they_were(lean):
+  before = {name: weight_info.read(lean / f"{name}.npz") for name in "bc"}
+  made = lean / "made_new"
+  store(made, {"transform": np.zeros(2**18)})
+  assert sharing.write(str(lean), "a.npz", *weight_info.read(made)) == [
+      "a.npz", "b.npz", "c.npz"]
+  for name, (info, arrays) in before.items():
+    found, now = weight_info.read(lean / f"{name}.npz")
+    assert found["fingerprint"] == info["fingerprint"]
+    assert all(np.array_equal(now[key], arrays[key]) for key in arrays)
+  # One of them is whole now, and the other leans on it.
+  assert sorted((lean / f"{name}.npz").stat().st_size > 10**6 for name in "bc") == [
+      False, True]
+
+
+@pytest.mark.parametrize("beside, reason", [
+    (["a.npz"], "names no file and its arrays"),
+    ({"file": "a.npz"}, "names no file and its arrays"),
+    ({"file": "../a.npz", "arrays": []}, "names no file and its arrays"),
+    ({"file": "/a.npz", "arrays": []}, "names no file and its arrays"),
+    ({"file": "z.npz", "arrays": []}, "z.npz, which has the rest, is not beside it"),
+    ({"file": "a.npz", "arrays": ["nothing"]}, "a.npz lacks nothing"),
+    ({"file": "a.npz", "arrays": [["transform"]]}, "damaged"),
+    ({"file": "a.npz", "arrays": ["prior"]}, "fingerprint differs"),
+])
+def test_what_lies_beside_is_read_with_doubt(lean, beside, reason):
+  store(lean / "evil.npz", {"x": np.ones(3)}, beside=beside)
+  with pytest.raises(UsageError, match=reason):
+    weight_info.read(lean / "evil.npz")

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import re
 import zipfile
 
@@ -18,6 +19,8 @@ from tfc_models.errors import UsageError
 
 # Entry of the npz archive that holds JSON as bytes.
 INFO_KEY = "info"
+# Of the JSON: the name of a file in the same folder, and the arrays that are there.
+BESIDE_KEY = "beside"
 
 # Of a file's content once inflated, of its entries, and of the JSON.
 MAX_BYTES = 2**30
@@ -29,6 +32,7 @@ _MAX_TEXT = 256
 
 _SUFFIX = ".npy"
 _FINGERPRINT = re.compile("[0-9a-f]{8}")
+_FILE = re.compile(r"\w[\w.-]*\.npz")
 
 
 class NotWeightsError(UsageError):
@@ -51,14 +55,14 @@ def read(path):
   """Returns info and arrays of a weight file, checked against damage.
 
   The fingerprint is that of the arrays, all values are finite, and no argument is
-  far from what such arrays are of.
+  far from what such arrays are of. Arrays that lie in a file beside it are there.
 
   Raises:
     UsageError: if there is no readable weight file, or something is wrong.
   """
   with _errors(path), zipfile.ZipFile(path) as archive:
     info = _info(archive)
-    arrays = _arrays(archive)
+    arrays = {**_arrays(archive), **_arrays_beside(path, info)}
     if fingerprint(info, arrays) != info["fingerprint"]:
       raise ValueError("fingerprint differs")
     for name, array in arrays.items():
@@ -88,6 +92,14 @@ def fingerprint(info, arrays):
     digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
     digest.update(np.ascontiguousarray(array).tobytes())
   return digest.hexdigest()[:8]
+
+
+def pack(info, arrays):
+  """Returns the bytes of a weight file."""
+  text = json.dumps(info, sort_keys=True).encode()
+  buffer = io.BytesIO()
+  np.savez_compressed(buffer, **arrays, **{INFO_KEY: np.frombuffer(text, np.uint8)})
+  return buffer.getvalue()
 
 
 @contextlib.contextmanager
@@ -132,6 +144,25 @@ def _info(archive):
     if key in info and not isinstance(info[key], kinds):
       raise ValueError(f"info {key!r} is a {type(info[key]).__name__}")
   return info
+
+
+def _arrays_beside(path, info):
+  """Returns a dict of the arrays that a file leaves to one in its folder."""
+  beside = info.get(BESIDE_KEY)
+  if beside is None:
+    return {}
+  if not isinstance(beside, dict) or not (
+      isinstance(beside.get("file"), str) and _FILE.fullmatch(beside["file"])
+      and isinstance(beside.get("arrays"), list)):
+    raise ValueError(f"info {BESIDE_KEY!r} names no file and its arrays")
+  other = os.path.join(os.path.dirname(path), beside["file"])
+  if not os.path.isfile(other):
+    raise ValueError(f"{beside['file']}, which has the rest, is not beside it")
+  arrays = read_arrays(other)
+  lacking = [name for name in beside["arrays"] if name not in arrays]
+  if lacking:
+    raise ValueError(f"{beside['file']} lacks {str(lacking[0])[:_MAX_TEXT]}")
+  return {name: arrays[name] for name in beside["arrays"]}
 
 
 def _refuse_constant(name):

@@ -19,7 +19,7 @@ import os
 import re
 import time
 
-from tfc_models import configs, training
+from tfc_models import configs, training, weight_info
 from tfc_models.codecs import PillowCodec, open_weights
 from tfc_models.configs.options import DataOptions, TrainOptions
 from tfc_models.datasets.files import find_images
@@ -31,9 +31,8 @@ from tfc_models.fileio import (
   write_json,
 )
 from tfc_models.inspection import shipped
-from tfc_models.pretrained import loader
+from tfc_models.pretrained import loader, sharing
 from tfc_models.training.run import RESULTS_FILE
-from tfc_models.weight_info import read_info
 
 _KEYS = {"name", "quality", "config", "overrides", "data", "history"}
 _COLUMNS = ("| name | quality | bpp | PSNR dB | MS-SSIM | JPEG PSNR dB "
@@ -139,13 +138,14 @@ def release(entries, work_dir, images, root):
     codec = open_weights(trained, entry.quality)
     measured = _describe(entry, train_dir, trained, codec, paths)
     # All that is written is written now: measuring takes long, and may fail.
-    write_atomically(
-        os.path.join(folder, measured["file"]), read_bytes(trained),
-        overwrite=True)
+    written = sharing.write(folder, measured["file"], *weight_info.read(trained))
     manifest = [
         other for other in read_json(manifest_path)["weights"]
         if (other["name"], other["quality"]) != (entry.name, entry.quality)
     ] + [measured]
+    for other in manifest:
+      if other.get("file") in written:
+        other.update(_file_facts(os.path.join(folder, other["file"])))
     manifest.sort(key=lambda other: (other["name"], other["quality"]))
     write_json(manifest_path, {"weights": manifest})
     write_golden(
@@ -155,6 +155,11 @@ def release(entries, work_dir, images, root):
     _refresh_page(os.path.join(root, "docs", "WEIGHTS.md"), manifest)
     print(lines[-1], flush=True)
   return lines
+
+
+def _file_facts(path):
+  data = read_bytes(path)
+  return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 def _refresh_page(page, manifest):
@@ -260,8 +265,7 @@ def _describe(entry, train_dir, file, codec, paths):
     UsageError: if an image decodes to something else than the model says.
   """
   results = read_json(os.path.join(train_dir, RESULTS_FILE))
-  info = read_info(file)
-  data = read_bytes(file)
+  info = weight_info.read_info(file)
   summary = dataclasses.asdict(shipped.summarize(codec, paths))
   if summary["exact"] != summary["images"]:
     raise UsageError(
@@ -271,8 +275,7 @@ def _describe(entry, train_dir, file, codec, paths):
       "name": entry.name,
       "quality": entry.quality,
       "file": f"{entry.file}.npz",
-      "sha256": hashlib.sha256(data).hexdigest(),
-      "bytes": len(data),
+      **_file_facts(file),
       "fingerprint": info["fingerprint"],
       "lmbda": info["lmbda"],
       "config": entry.config,

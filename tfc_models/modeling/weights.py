@@ -6,8 +6,6 @@ Kernels of integer networks are two arrays, int8 and a scale for each output cha
 with 8 bits the others are too, with a scale for each of their last axis.
 """
 
-import io
-import json
 import logging
 
 import numpy as np
@@ -106,11 +104,7 @@ def packed(model, bits=16, **facts):
   if "progressive" in model.capabilities:
     info["iterations"] = model.iterations
   info["fingerprint"] = weight_info.fingerprint(info, arrays)
-  text = json.dumps(info, sort_keys=True).encode()
-  buffer = io.BytesIO()
-  np.savez_compressed(
-      buffer, **arrays, **{weight_info.INFO_KEY: np.frombuffer(text, np.uint8)})
-  return info, buffer.getvalue()
+  return info, weight_info.pack(info, arrays)
 
 
 def load(path):
