@@ -19,7 +19,8 @@ TFCM = [sys.executable, "-m", "tfc_models"]
 
 
 @pytest.mark.parametrize("jobs, number, code", [
-    (1, signal.SIGINT, 130), (1, signal.SIGTERM, 143)])
+    pytest.param(1, signal.SIGINT, 130, marks=pytest.mark.slow),
+    (1, signal.SIGTERM, 143)])
 def test_a_signal_ends_a_folder_at_once(
     tmp_path, tiny_weights, jobs, number, code):
   (tmp_path / "in").mkdir()

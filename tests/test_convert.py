@@ -76,7 +76,8 @@ def as_compressai_prices(model, y, output):
           "y": float(-np.sum(np.log2(np.maximum(mass, 1e-9))))}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(
+    name, marks=() if name == "mbt2018" else pytest.mark.slow) for name in NAMES])
 def test_a_real_network_is_that_of_compressai(name, made):
   model, theirs = load(made, "float", name), seen(name)
   x = model.to_batch(make_image(64, 128))

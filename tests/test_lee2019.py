@@ -45,8 +45,9 @@ def material(*shape):
   return y, tf.constant(rng.integers(-50, 51, (*shape, FEATURES)), tf.float32)
 
 
-@pytest.mark.parametrize("fixed_grid", [False, True])
-@pytest.mark.parametrize("shape", [(9, 1, 1), (4, 1, 6), (3, 6, 1), (2, 6, 9)])
+@pytest.mark.parametrize("shape, fixed_grid", [
+    ((2, 6, 9), True), *(pytest.param(*some, marks=pytest.mark.slow) for some in (
+        ((2, 6, 9), False), ((9, 1, 1), True), ((4, 1, 6), True), ((3, 6, 1), True)))])
 def test_a_window_is_a_causal_context(shape, fixed_grid):
   network = make_network()
   y, features = material(*shape)
@@ -125,6 +126,7 @@ def test_both_kinds_of_channels_adapt_to_another_lmbda():
     np.testing.assert_allclose(new, old - 11.27, atol=1.6)
 
 
+@pytest.mark.slow
 def test_the_parallel_channels_need_no_walk():
   model = hybrid()
   assert model.latents == ("z", "y", "y_parallel")

@@ -87,6 +87,7 @@ def small(**changes):
   return model
 
 
+@pytest.mark.slow
 def test_images_of_all_kinds_come_back():
   codec = LearnedCodec(small(levels=3, networks=2), b"abcd")
   stripes = np.zeros((33, 40, 3), np.uint8)
@@ -115,6 +116,7 @@ def test_the_lossy_mode_has_qualities(lossy):
   assert sizes[0] < sizes[1] and errors[0] > errors[1]
 
 
+@pytest.mark.slow
 def test_what_contexts_see_of_a_lossy_file_are_integers(lossy):
   y = tf.constant(noise(1, 32, 32, 3), tf.float32)
   for quality in (1, 100):

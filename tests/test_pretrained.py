@@ -81,6 +81,7 @@ def test_quality_out_of_range_is_refused(quality):
     load("tfcm-base", quality)
 
 
+@pytest.mark.slow
 def test_weights_for_another_metric_are_better_at_it():
   from tfc_models.evaluation import measure
   assert pretrained.tuned("tfcm-flex-ms-ssim", "psnr") == "tfcm-flex"

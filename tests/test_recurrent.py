@@ -16,9 +16,9 @@ from tfc_models.ops.noise import Noise
 
 # Besides those that conformance tests.
 VARIANTS = [
-    "toderici2016:fc-residual", "toderici2016:fc-lstm", "vric:fc", *(
+    "toderici2016:fc-residual", "vric:fc", *(
         pytest.param(variant, marks=pytest.mark.slow) for variant in (
-            "vric:lstm", "toderici2017:lstm",
+            "toderici2016:fc-lstm", "vric:lstm", "toderici2017:lstm",
             "toderici2016:conv-residual", "vric:fc-residual-16bpp",
             "vric:conv", "vric:conv-residual", "vric:lstm-residual",
             "toderici2017:alstm"))]

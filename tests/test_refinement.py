@@ -28,7 +28,8 @@ def picture():
 
 
 # Steps that the model knows, an error that is measured, context in passes.
-@pytest.fixture(scope="module", params=["tfcm-base", "mbt2018-mean", "tfcm-flex"])
+@pytest.fixture(scope="module", params=[
+    "tfcm-base", pytest.param("mbt2018-mean", marks=pytest.mark.slow), "tfcm-flex"])
 def codec(request):
   return codecs.load(request.param, 75)
 

@@ -85,7 +85,8 @@ def test_complete_transforms_lose_what_the_quantiser_loses(kernels, strides):
 
 @pytest.mark.parametrize("name", [
     "bls2017", "bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean",
-    "mbt2018", "choi2019-mean", "choi2019"])
+    "mbt2018", *(pytest.param(name, marks=pytest.mark.slow)
+                 for name in ("choi2019-mean", "choi2019"))])
 def test_a_start_codes_pictures(name):
   # A random start shows nothing: its loss is that of a picture in one colour.
   of_nothing = LMBDA * half_quiet(20).var(axis=(0, 1)).mean()
@@ -110,14 +111,17 @@ def test_scales_of_an_analytic_hyperprior_save_bits_of_constant_ones():
   assert fitted < 0.9 * model.reconstruct(half_quiet(20))[1]
 
 
-@pytest.mark.parametrize("name", ["mbt2018", "choi2019"])
+@pytest.mark.parametrize("name", [
+    "mbt2018", pytest.param("choi2019", marks=pytest.mark.slow)])
 def test_a_joint_model_starts_as_the_mean_scale_one(name):
   """The context says nothing yet, and the side information passes."""
   joint, mean = (loss(start_of(each)) for each in (name, f"{name}-mean"))
   assert joint == pytest.approx(mean, rel=0.03)
 
 
-@pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018-mean", "mbt2018"])
+@pytest.mark.parametrize("name", ["mbt2018-mean", *(
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("bmshj2018-factorized", "mbt2018"))])
 def test_a_model_adapts_to_another_lmbda_by_its_steps(name):
   model = started(name, lmbda=16.0 * LMBDA)
   before = loss(model)

@@ -67,6 +67,7 @@ def test_patches_that_are_good_enough_take_no_bits_without_entropy_coder(variant
     codec.encode(image, Settings(tile_psnr=20.0), FileOptions(thumbnail=True))
 
 
+@pytest.mark.slow
 def test_tiles_that_are_good_enough_take_no_bits():
   codec, image, psnr = adaptive()
   data = codec.encode(image, Settings(tile_psnr=psnr))

@@ -319,7 +319,8 @@ def test_variables_that_stand_still_are_named_once(photos, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("name", [
-    "bmshj2018_factorized", "bmshj2018_hyperprior", "mbt2018"])
+    pytest.param("bmshj2018_factorized", marks=pytest.mark.slow),
+    pytest.param("bmshj2018_hyperprior", marks=pytest.mark.slow), "mbt2018"])
 def test_every_variable_of_a_published_layout_moves(photos, tmp_path, name):
   config = configs.get(f"{name}:tiny")
   run = Run(str(tmp_path), *options(photos, config))

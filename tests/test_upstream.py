@@ -100,6 +100,7 @@ def alone(*words):
   return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 def test_streams_are_the_same_without_the_package(tmp_path):
   photo = tmp_path / "photo.png"
   Image.fromarray(make_image(65, 127)).save(photo)

@@ -20,6 +20,7 @@ def values(model):
           for name, variable in weights.variables_by_path(model).items()}
 
 
+@pytest.mark.slow
 def test_kernels_of_eight_bits_are_near_and_smaller(tmp_path):
   spec = configs.get("toderici2017:gru-tiny").model
   model = suite.ready(spec)
@@ -52,6 +53,19 @@ def test_kernels_of_eight_bits_are_near_and_smaller(tmp_path):
   assert weights.save(loaded, again, bits=8)["parameters"] == info["parameters"]
   for name, value in values(weights.load(again)[0]).items():
     np.testing.assert_allclose(value, got[name], rtol=1e-3, atol=1e-5)
+
+
+def test_fine_parts_keep_their_bits(tmp_path):
+  model = suite.ready(configs.get("mbt2018_mean:tiny").model)
+  part = "analysis_transform"
+  weights.save(model, tmp_path / "a.npz", bits=8, fine=(part,))
+  before, after = values(model), values(weights.load(tmp_path / "a.npz")[0])
+  errors = {
+      name: np.abs(after[name] - value).max() / np.abs(value).max()
+      for name, value in before.items() if value.size >= 1024 and value.ndim == 4}
+  assert {name.split("/")[0] for name in errors} >= {part, "synthesis_transform"}
+  for name, error in errors.items():
+    assert (error < 1e-3) == name.startswith(part), name
 
 
 @pytest.mark.slow

@@ -24,14 +24,15 @@ LONG = {"thirty_steps_lower_the_loss_and_reach_every_variable",
         "a_progressive_file_may_end_after_any_iteration"}
 CLOSELY = {"mbt2018", "tfcm-flex", "toderici2017"}
 # Those of models that `kinds.daily` leaves out: that they code at all.
-FEW = {"class_facts_are_stated", "any_size_and_grey_round_trip",
-       "the_estimated_bits_are_those_coded"}
+FEW = {"class_facts_are_stated", "any_size_and_grey_round_trip"}
 
 
 def marks(name, check):
   """Returns the marks of a check: those of a model share a process, and the model."""
   slow = (check in LONG and name not in CLOSELY) or (
       name not in kinds.daily() and check not in FEW) or (
+      # Long to trace; the default has more parts than any.
+      "thirty_steps" in check and name == "tfcm-flex") or (
       # Sixteen seconds each; test_recurrent.py lets smaller ones learn and code.
       ("graph_each" in check or "thirty_steps" in check) and "progressive" in registry.get(name).capabilities)
   return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if slow else [])]

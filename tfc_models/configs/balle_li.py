@@ -10,15 +10,18 @@ _PARTS = {
 
 
 def get_config(variant="low"):
-  """Returns the recipe; variants: low, deeper, baseline, deeper-baseline, tiny.
+  """Returns the recipe; variants: low, deeper, baseline, deeper-baseline, narrow, tiny.
 
-  Widths 128/192; "baseline" has no map, "deeper" residual blocks in the encoder. The
+  Widths 128/192; "baseline" has no map, "deeper" residual blocks in the encoder, "narrow",
+  alone or before any of these, 64 filters, as our weights of the parent. The
   parent's script trains 1 M steps, batch 8 of 256x256, Adam at 1e-4.
   """
-  config = common.hyperprior("balle-li", "tiny" if variant == "tiny" else "low")
+  width = next((width for width in ("narrow", "tiny") if variant.startswith(width)), "low")
+  config = common.hyperprior("balle-li", width)
   del config.model.arguments.origin
-  config.model.arguments.update(_PARTS[variant])
-  part = "y_codec" if config.model.arguments.get("levels", 16) == 0 else "y_codec/codec"
-  config.train.rates = {part: 10.0}
+  part = variant.removeprefix("narrow").removeprefix("-") or "low"
+  config.model.arguments.update(_PARTS[part])
+  density = "y_codec/codec" if config.model.arguments.get("levels", 16) else "y_codec"
+  config.train.rates = {density: 10.0}
   config.expected = {}
   return config

@@ -88,7 +88,7 @@ class TrainOptions:
     minutes: the run also ends, after an epoch, when it has taken so long; its
       schedule then follows whichever is nearer its end. 0 for no bound.
     steps_per_epoch: after so many: log, validate, checkpoint, save a model.
-    weight_bits: of kernels in the saved model, 16 or 8.
+    weight_bits: of kernels in the saved model, 16 or 8; those of frozen parts keep 16.
     seed: of initial weights, patches and noise.
     init: weight file, training directory or shipped name to start from.
     init_parts: of these the parts to take, named as for `freeze`; the others start from

@@ -63,27 +63,29 @@ def variables_by_path(model, training_only=False):
   return dict(sorted(found.items()))
 
 
-def save(model, path, bits=16, **facts):
+def save(model, path, bits=16, fine=(), **facts):
   """Writes `model` with its coding tables to `path`; returns its info.
 
   Args:
     model: a built model from `registry.create`.
     path: of the new file; replaced as a whole or not at all.
-    bits, **facts: as of `packed`.
+    bits, fine, **facts: as of `packed`.
   """
   model.fix_tables()
-  info, data = packed(model, bits, **facts)
+  info, data = packed(model, bits, fine, **facts)
   write_atomically(path, data, overwrite=True)
   return info
 
 
-def packed(model, bits=16, **facts):
+def packed(model, bits=16, fine=(), **facts):
   """Returns the info and the bytes of a weight file, of a model with its tables.
 
   Args:
     model: a built model from `registry.create`, whose tables are as they shall be.
     bits: 16; 32; or 8 for kernels. Those of integer networks always have 8, which
       is what they compute with.
+    fine: object paths of parts whose kernels have no 8 bits for all that, such as those
+      that other weights have too (`pretrained.sharing`).
     **facts: JSON values to keep beside the weights (lmbda, steps ...).
   """
   arrays = {}
@@ -91,7 +93,9 @@ def packed(model, bits=16, **facts):
   trainable = [variable for variable in variables.values() if variable.trainable]
   kernels = _integer_kernels(model)
   if bits == 8:
-    kernels = {**_kernels_of_eight_bits(trainable), **kernels}
+    coarse = [variable for name, variable in variables.items() if variable.trainable
+              and not any(f"{name}/".startswith(f"{part}/") for part in fine)]
+    kernels = {**_kernels_of_eight_bits(coarse), **kernels}
   for name, variable in variables.items():
     if id(variable) in kernels:
       arrays[name + _CODES], arrays[name + _SCALES] = kernels[id(variable)]

@@ -167,7 +167,7 @@ class Run:
       info = weights.save(
           self.model, path, steps=self.step, lmbda=self.options.lmbda,
           distortion=self.options.distortion, bits=self.options.weight_bits,
-          tfc_models=__version__)
+          fine=self.options.freeze, tfc_models=__version__)
     if figures.get("val_loss", np.inf) < self.best_loss:
       self.best_loss.assign(figures["val_loss"])
       write_atomically(self.path(BEST_FILE), read_bytes(path), overwrite=True)
