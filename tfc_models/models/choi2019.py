@@ -31,6 +31,7 @@ from tfc_models.models.families.transform_model import (
 )
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.graph import Graph
+from tfc_models.ops.parts import in_parts
 from tfc_models.transforms import gdn_conv
 from tfc_models.transforms.conditional import (
     Bins,
@@ -51,7 +52,6 @@ _SHARED = 2
 # The rate grows about as lmbda to this power, and so do losses and their gradients.
 _GROWTH = 0.375
 QUALITY = 50  # Where nothing else is said.
-_AT_ONCE = 16
 # The last kernel of what is shown beside y starts so much smaller.
 _QUIET = 0.1
 
@@ -133,9 +133,8 @@ class _Model(TransformModel):
     gdn_conv.start(self.analysis_transform, self.synthesis_transform, patches,
                    high_rate_step(lmbda))
     rate, = self.told(1)
-    y = np.concatenate([
-        self.analyze(image_ops.to_float(some), _repeated(rate, len(some))).numpy()
-        for some in np.array_split(patches, -(-len(patches) // _AT_ONCE))])
+    y = in_parts(lambda some: self.analyze(
+        image_ops.to_float(some), _repeated(rate, len(some))), patches)
     AnalyticHyperprior(
         self.hyper_analysis_transform.plain(), self.hyper_synthesis_transform.plain(),
         context=self.y_codec.network).prepare(y)

@@ -25,6 +25,7 @@ from tfc_models.models.families.transform_model import (
     high_rate_step,
 )
 from tfc_models.ops import quantize
+from tfc_models.ops.parts import in_parts
 from tfc_models.transforms import gdn_conv
 
 # Weights of the distortion, of the first layer's: the paper's lambda weighs the rate, by
@@ -32,7 +33,6 @@ from tfc_models.transforms import gdn_conv
 _WEIGHTS = (1.0, 3.0, 10.0, 15.0, 30.0)
 # Outputs of the network of a conditioned prior start so much smaller.
 _QUIET = 0.1
-_AT_ONCE = 16
 
 
 @registry.register("jia2019")
@@ -149,9 +149,9 @@ class LayeredAutoencoder(base.CompressionModel):
         _WEIGHTS, self.analysis_transforms, self.synthesis_transforms, self.y_codecs):
       gdn_conv.start(
           analysis, synthesis, np.float32(255.0) * left, high_rate_step(weight * lmbda))
-      y = _in_parts(analysis, left)
+      y = in_parts(analysis, left)
       codec.prepare(y)
-      left = left - _in_parts(synthesis, np.round(y))
+      left = left - in_parts(synthesis, np.round(y))
 
   def _decode_latent(self, layer, chunk, below, header):
     return self.y_codecs[layer].decompress(
@@ -221,10 +221,3 @@ class _ConditionedCodec(LatentCodec):
     for layer in self.network:
       x = layer(x)
     return params_from_integers(x, means=True)
-
-
-def _in_parts(network, x):
-  """Returns what a network makes of a large batch."""
-  return np.concatenate([
-      network(tf.constant(some)).numpy()
-      for some in np.array_split(x, -(-len(x) // _AT_ONCE))])

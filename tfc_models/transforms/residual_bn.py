@@ -5,13 +5,13 @@ import tensorflow as tf
 
 from tfc_models.layers import ScaledConv2D, ScaledConv2DTranspose
 from tfc_models.ops.klt import block_taps, hierarchical_klt, pairs
+from tfc_models.ops.parts import in_parts
 
 # Of the images that the authors trained with, by channel, on 0..255.
 MEAN = np.float32([121.85, 113.59, 100.64])
 DEVIATION = np.sqrt(np.float32([4746.4, 4454.1, 4812.2]))
 
 _GROUPS, _BLOCKS = 5, 3
-_AT_ONCE = 16
 
 
 class _Normalized(tf.keras.layers.Layer):
@@ -204,10 +204,3 @@ def _set(layer, basis, x=None, skip=None):
     return layer.set_linear(kernel, x)
   convolution.kernel.assign(kernel / np.float32(convolution.scale))
   return None
-
-
-def in_parts(network, x):
-  """Returns what a network makes of a large batch, an array."""
-  return np.concatenate([
-      network(tf.constant(some)).numpy()
-      for some in np.array_split(x, -(-len(x) // _AT_ONCE))])

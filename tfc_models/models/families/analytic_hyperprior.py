@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfc_models.entropy_models import INDEX_UNIT, index_from_scale
 from tfc_models.models.families import loudness
+from tfc_models.ops.parts import in_parts
 
 # Most groups of channels, each an octave by rank, whose loudness z tells.
 _GROUPS = 8
@@ -95,9 +96,7 @@ class AnalyticHyperprior:
     if self.magnitudes:
       y = np.abs(y)
     shape = y.shape[0], y.shape[1] // 2, 2, y.shape[2] // 2, 2, len(groups), -1
-    loud = np.concatenate([
-        first(tf.constant(some)).numpy()
-        for some in np.array_split(y, -(-len(y) // 16))])[..., :units.size]
+    loud = in_parts(first, y)[..., :units.size]
     loud = loud.reshape(shape).sum(-1).mean((2, 4)) / self._gain(units)
     kernel, bias = second.kernel.numpy(), np.zeros(second.filters)
     logarithm, offsets = _QUIET * last.kernel.numpy(), np.zeros(last.filters)

@@ -9,14 +9,13 @@ from tfc_models.layers import (
     PlainBlock,
 )
 from tfc_models.models.families import loudness
+from tfc_models.ops.parts import in_parts
 from tfc_models.transforms.context import pass_side_on
 
 # Most groups of channels, each an octave by rank, whose loudness z tells.
 _GROUPS = 8
 # What training is left to shape starts so much smaller.
 _QUIET = 0.1
-# Latents of patches go to a network so many at once.
-_AT_ONCE = 16
 
 
 class BlockStart:
@@ -73,7 +72,7 @@ class BlockStart:
     kernel[..., :len(groups)] = 0.0
     kernel[loudness.BLOCK, loudness.BLOCK, quiet, range(len(groups))] = 0.25
     first.kernel.assign(kernel)
-    loud = _of_parts(tf.keras.Sequential(layers[:halves[0] + 1]), y)
+    loud = in_parts(tf.keras.Sequential(layers[:halves[0] + 1]), y)
     block = layers[halves[0] + 1]
     _assign_block(block, *_logarithm_block(block, loud, len(groups)))
     kernel = _QUIET * second.kernel.numpy()
@@ -105,8 +104,8 @@ class BlockStart:
   def _fit(self, y, last, count, sigmas):
     """Sets the last layer to predict indexes from what the groups say."""
     before = tf.keras.Sequential(self.synthesis.layers[:-1])
-    z = tf.round(_of_parts(self.analysis, y))
-    heard = _of_parts(before, z.numpy())[..., :count] * 2.0**-last.in_bits
+    z = np.round(in_parts(self.analysis, y))
+    heard = in_parts(before, z)[..., :count] * 2.0**-last.in_bits
     weights = loudness.fit_indexes(heard, y, sigmas)
     kernel, bias = _QUIET * last.kernel.numpy(), np.zeros(last.filters)
     # Of an element come first what the index is, then the other feature.
@@ -161,9 +160,3 @@ def _pass_on(kernel, count):
   """Lets the first outputs of a kernel of 3x3 be the first inputs."""
   kernel[..., :count] = 0.0
   kernel[1, 1, range(count), range(count)] = 1.0
-
-
-def _of_parts(network, y):
-  """Returns what a network makes of y, an array, in batches."""
-  return np.concatenate([network(tf.constant(some)).numpy()
-                         for some in np.array_split(y, -(-len(y) // _AT_ONCE))])

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfc_models.entropy_models import INDEX_UNIT, SCALE_MIN, index_from_scale
 from tfc_models.models.families import loudness
+from tfc_models.ops.parts import in_parts
 
 # Most groups of channels, each an octave by rank, whose loudness z tells.
 _GROUPS = 8
@@ -16,8 +17,6 @@ _QUIET = 0.1
 # Sites of a latent that one of z sees, and taps that take the middle between them.
 _SITES = 4
 _BETWEEN = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
-# Latents of patches go to a network so many at once.
-_AT_ONCE = 16
 
 
 class ConstantStart:
@@ -59,7 +58,7 @@ class ConstantStart:
   def _quieten(self, y, spread, told=0):
     """Lets the channels of z but the first have no mean and a deviation of `spread`."""
     last = self.analysis.layers[-1]
-    z = _of_parts(self.analysis, y)
+    z = in_parts(self.analysis, y)
     found = z.std(axis=(0, 1, 2))
     gain = np.where(found > 1e-6, spread / np.maximum(found, 1e-6), 1.0)
     mean = z.mean(axis=(0, 1, 2))
@@ -111,7 +110,7 @@ class LoudnessStart(ConstantStart):
     first.kernel.assign(project)
     second.kernel.assign(rectify)
     before = tf.keras.Sequential(self.analysis.layers[:-2])
-    loud = _of_parts(before, y)[..., :pairs * len(groups)]
+    loud = in_parts(before, y)[..., :pairs * len(groups)]
     loud = loud.reshape(*loud.shape[:3], len(groups), pairs).sum(-1) / (pairs / 2)
     bend[..., :knots * len(groups)] = 0.0
     add[..., :len(groups)] = 0.0
@@ -165,7 +164,7 @@ class LoudnessStart(ConstantStart):
   def _fit(self, y, count, sigmas):
     """Sets the last layer to predict indexes from what the groups say."""
     *layers, last = self.synthesis.prediction
-    z = tf.round(_of_parts(self.analysis, y))
+    z = np.round(in_parts(self.analysis, y))
 
     def before(z):
       _, features = self.synthesis(z)
@@ -173,7 +172,7 @@ class LoudnessStart(ConstantStart):
         features = layer(features)
       return features
 
-    pairs = _of_parts(before, z.numpy())[..., :2 * count]
+    pairs = in_parts(before, z)[..., :2 * count]
     slope = layers[-1].slope
     pairs *= 2.0**-int(layers[-1].out_bits[0]) / (1.0 + slope)
     weights = loudness.fit_indexes(pairs[..., 0::2] - pairs[..., 1::2], y, sigmas)
@@ -199,9 +198,3 @@ def _assign(layers, kernels):
     layer.kernel.assign(kernel / layer.scale)
     layer.bias.assign(np.zeros(layer.filters))
     layer.fix_tables()
-
-
-def _of_parts(network, y):
-  """Returns what a network makes of y, an array, in batches."""
-  return np.concatenate([network(tf.constant(some)).numpy()
-                         for some in np.array_split(y, -(-len(y) // _AT_ONCE))])

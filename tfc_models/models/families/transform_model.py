@@ -11,10 +11,10 @@ from tfc_models.modeling.settings import EVALUATION, Settings
 from tfc_models.models.families.refinement import Refinement, Scene
 from tfc_models.models.families.tiling import Tiling
 from tfc_models.ops import image as image_ops
+from tfc_models.ops.parts import in_parts
 
-# Of the images that `prepare` is given: so many pixels, in so many steps.
+# Of the images that `prepare` is given: so many pixels.
 _PIXELS = 2**23
-_AT_ONCE = 16
 
 
 class TransformModel(base.CompressionModel):
@@ -133,9 +133,8 @@ class TransformModel(base.CompressionModel):
       self._prepare_codec(first_patches(images))
 
   def _prepare_codec(self, patches):
-    self.latent_codec.prepare(np.concatenate([
-        self.analyze(image_ops.to_float(some)).numpy()
-        for some in np.array_split(patches, -(-len(patches) // _AT_ONCE))]))
+    self.latent_codec.prepare(in_parts(
+        lambda some: self.analyze(image_ops.to_float(some)), patches))
 
   def adapt(self, old_lmbda, new_lmbda):
     """Scales y as the step of `prepare` does."""
