@@ -59,7 +59,7 @@ class TfcmImageFile(PIL.ImageFile.ImageFile):
     self._stream = stream
     self._size = header.width, header.height
     has_alpha, channels = "alpha" in stream.planes, header.channels
-    self._is_deep = "samples" in stream.planes and channels == 1 and not has_alpha
+    self._is_deep = bool(stream.sample_bits) and channels == 1 and not has_alpha
     self._mode = "I;16" if self._is_deep else _MODES[channels] + "A" * has_alpha
     kept, _ = metadata.checked(stream.metadata, channels)
     if "icc" in kept:

@@ -10,7 +10,7 @@ import numpy as np
 from tfc_models import bitstream
 from tfc_models.bitstream import plane, thumbnail, varint
 
-_TYPES = (0, 1, 2, 3, 4, 5, 6, 7, 62, 63, 0x80, 0x81, 0x82, 0xBF)
+_TYPES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 62, 63, 0x80, 0x81, 0x82, 0xBF)
 _NUMBERS = (0, 1, 2, 3, 15, 16, 17, 2**20, 2**31, 2**32, 2**62, 2**63 - 1)
 _NAMES = (b"tfcm-base", b"mbt2018", b"toderici2017", b"none-such", b"x\x1b[31m\n",
           b"", b"A" * 255)

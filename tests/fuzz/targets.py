@@ -15,10 +15,10 @@ _ITERATIONS = 3
 
 
 class Structured:
-  """All shipped weights in all profiles, decoded.
+  """All shipped weights in all profiles, and pictures without any, decoded.
 
   Args:
-    names: of models, all by default.
+    names: of models, or "planes" for pictures that none codes; all by default.
   """
 
   def __init__(self, names=()):
@@ -27,13 +27,15 @@ class Structured:
       LearnedCodec,
       StreamDecoder,
       kind_of,
+      pixel_codec,
+      planes,
     )
     from tfc_models.modeling.settings import Settings
     self.decoder = StreamDecoder(max_pixels=2**15)
     entries = [entry for entry in pretrained.manifest()
                if kind_of(pretrained.weight_path(entry)) == "image" and (
                    not names or entry["name"] in names)]
-    self.fingerprints = [bytes.fromhex(e["fingerprint"]) for e in entries]
+    self.fingerprints = [bytes.fromhex(e["fingerprint"]) for e in entries] or [bytes(4)]
     self.streams = []  # One list for each weights.
     for entry in entries:
       codec = LearnedCodec.from_file(
@@ -51,6 +53,13 @@ class Structured:
                        FileOptions(**options))
           for size, channels, (settings, options)
           in itertools.product(SIZES, (3, 1), ways)])
+    if not names or "planes" in names:
+      self.streams.append([
+          pixel_codec.file_of(
+              planes.taken_apart(make_image(*size, channels).astype(dtype) * scale),
+              FileOptions()).data
+          for size, channels, (dtype, scale) in itertools.product(
+              SIZES, (4, 3, 1), (("uint8", 1), ("uint16", 257), ("uint16", 129)))])
     memory.reset_peak()
     for data in itertools.chain(*self.streams):
       self.decoder.decode(data)
@@ -67,7 +76,7 @@ class Structured:
     partial = len(data) % 2 == 0
     try:
       codec, stream = self.decoder.open(data, allow_partial=partial)
-      if data[-1] % 4:
+      if data[-1] % 4 or stream.pixels is not None:
         codec.decode_stream(stream)
       else:
         for _ in codec.model.decompress_progressively(

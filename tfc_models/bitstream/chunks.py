@@ -16,11 +16,15 @@ PLANE = 5
 FRAME = 6
 # Beside the picture, but not to be skipped: it would look other without.
 ALPHA = 7
+# The picture itself, which no model codes.
+PIXELS = 8
+# Bit of the first byte of its first string: they come back as uint16.
+DEEP_PIXELS = 4
 ITERATIONS = frozenset([ITERATION, PREDICTED_ITERATION])
 # These hold chunks. Each may hold those of lower types, so no depth is without
 # end.
 NESTS = frozenset([TILE, PLANE, FRAME])
-PICTURE_TYPES = ITERATIONS | NESTS | {LATENT}
+PICTURE_TYPES = ITERATIONS | NESTS | {LATENT, PIXELS}
 ANCILLARY = 0x80
 METADATA = ANCILLARY | 1
 # The picture once more, at all its bits a sample.

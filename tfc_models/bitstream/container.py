@@ -40,6 +40,20 @@ class Stream(NamedTuple):
   verified: bool = True
   complete: bool = True
 
+  @property
+  def pixels(self):
+    """Strings of a picture that no model codes, see `pixels`; None of others."""
+    first = self.chunks[0] if self.chunks else None
+    return first.strings if first and first.type == kinds.PIXELS else None
+
+  @property
+  def sample_bits(self):
+    """Bits of the samples that come back as uint16; None of a picture of 8 bits."""
+    strings = self.planes.get("samples", ())
+    if self.pixels and self.pixels[0][:1] and self.pixels[0][0] & kinds.DEEP_PIXELS:
+      strings = self.pixels[1:]
+    return strings[0][0] if strings and strings[0] else None
+
 
 def write(header, chunks, metadata=None, planes=None):
   """Returns the bytes of a file.
@@ -117,6 +131,9 @@ def read(data, allow_partial=False):
         f"{len(data) - position} bytes follow the end of the stream")
   if not stream.chunks:
     raise BitstreamError("the stream holds no picture")
+  if any(chunk.type == kinds.PIXELS for chunk in stream.chunks) and (
+      len(stream.chunks) > 1 or "samples" in stream.planes):
+    raise BitstreamError("the stream holds pixels, and another picture")
   return stream
 
 

@@ -15,33 +15,45 @@ from tfc_models.strips import strips
 
 MAX_BITS = 16
 CONSTANT, PLAIN, LEFT, MEDIAN = range(4)
-_FILTERS = (PLAIN, LEFT, MEDIAN)
+FILTERS = (PLAIN, LEFT, MEDIAN)
 _HEAD = 2  # Bytes: bits a sample, method.
-# Decoders take memory by these, so that they are the format's and not the file's.
+# Decoders take memory by the dictionary, so that it is the format's and not the file's.
+# The rest is the encoder's choice; streams of LZMA2 say it.
 _CODER = {"id": lzma.FILTER_LZMA2, "dict_size": 2**22, "lc": 4, "lp": 0, "pb": 0}
 # Presets that try filters, that code small planes, and that code large ones: of masks
 # the second takes 7 to 20 % fewer bytes than the third, and 1.5 s a million samples.
 _TRYING, _SMALL, _LARGE = 1, 9 | lzma.PRESET_EXTREME, 6
 _SMALL_SAMPLES = 2**21
+# Few samples tell less about those that follow each other; both ways are tried.
+_FEW_SAMPLES, _FEW_CONTEXTS = 2**16, 0
 
 
-def write(plane, bits=8):
+def write(plane, bits=8, method=None):
   """Returns the bytes of a plane.
 
   Args:
     plane: integer array (H, W) of values in 0..2**bits - 1.
     bits: a sample, 1..16.
+    method: one of `FILTERS`; None for the one that takes the fewest bytes.
   """
   plane = np.asarray(plane)
-  if (plane == plane[0, 0]).all():
+  if _is_constant(plane):
     return bytes([bits, CONSTANT]) + int(plane[0, 0]).to_bytes(2, "little")
+  if method is None:
+    method = min(FILTERS, key=lambda method: estimate(plane, bits, method))
+  data = _filtered(plane, method, bits)
+  preset = _SMALL if plane.size <= _SMALL_SAMPLES else _LARGE
+  packed = _packed(data, preset)
+  if plane.size <= _FEW_SAMPLES:
+    packed = min(packed, _packed(data, preset, _FEW_CONTEXTS), key=len)
+  return bytes([bits, method]) + packed
 
-  def packed(method, preset):
-    return _packed(_filtered(plane, method, bits), preset)
 
-  method = min(_FILTERS, key=lambda method: len(packed(method, _TRYING)))
-  return bytes([bits, method]) + packed(
-      method, _SMALL if plane.size <= _SMALL_SAMPLES else _LARGE)
+def estimate(plane, bits, method):
+  """Returns about how many bytes, and seldom fewer than, `write` takes, sooner."""
+  if _is_constant(plane):
+    return _HEAD + 2
+  return _HEAD + len(_packed(_filtered(plane, method, bits), _TRYING))
 
 
 def read(data, height, width):
@@ -74,6 +86,10 @@ def read(data, height, width):
   if values.max() >> bits:
     raise BitstreamError(f"a plane of {bits} bits holds larger values")
   return _restored(values.reshape(height, width), method, bits), bits
+
+
+def _is_constant(plane):
+  return (plane == plane[0, 0]).all()
 
 
 def _type(bits):
@@ -159,9 +175,9 @@ def _unfolded(values, bits):
   return np.where(values & 1, 2**bits - (values + 1 >> 1), values >> 1)
 
 
-def _packed(data, preset):
+def _packed(data, preset, contexts=_CODER["lc"]):
   return lzma.compress(
-      data, lzma.FORMAT_RAW, filters=[{**_CODER, "preset": preset}])
+      data, lzma.FORMAT_RAW, filters=[{**_CODER, "preset": preset, "lc": contexts}])
 
 
 def _unpacked(data, size):

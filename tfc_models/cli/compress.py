@@ -40,7 +40,7 @@ def add_arguments(parser):
   parser.add_argument(
       "--lossless", action="store_true",
       help="images come back bit by bit: by the shipped weights that can, or those of "
-      "--model")
+      "--model; without any, where that takes fewer bytes")
   parser.add_argument(
       "--effort", type=int, choices=EFFORTS, metavar="1..9",
       help="of models with a Gaussian latent: how long the encoder looks for symbols that "
@@ -146,7 +146,7 @@ def run(arguments):
     # Editors write other files, which hold no planes.
     held = bitstream.read(result).planes if kind == "image" else {}
     return result, _facts(
-        codec.model.registered_name, header, iterations, result, source_bytes, seconds,
+        header.model, header, iterations, result, source_bytes, seconds,
         found, held)
 
   return files.process(pairs, work, arguments, _describe)

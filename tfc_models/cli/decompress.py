@@ -50,13 +50,12 @@ def run(arguments):
     with client:
       return files.process(
           pairs, _at_server(client, arguments), arguments, _describe)
-  # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
   decoder = codecs.StreamDecoder(arguments.model_path, arguments.max_pixels)
 
   def work(name, data, output):
     codec, stream = decoder.open(data, arguments.allow_partial)
-    if codec.model.kind == "video":
+    if codec.kind == "video":
       if arguments.region:
         raise UsageError("of a video there is no --region")
       return clips.decompressed(codec, stream, arguments, output, len(data))

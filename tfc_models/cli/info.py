@@ -24,6 +24,7 @@ def run(arguments):
             for name, value in header.settings.items()},
         "synthesised": "synthesised" in header.settings,
         "kept": _kept(header),
+        "pixels": stream.pixels is not None,
         "profile": "thumbnail" if header.thumbnail else "standard",
         "format_version": header.version,
         "bytes": len(data),
@@ -36,18 +37,12 @@ def run(arguments):
             for chunk in stream.chunks],
         "metadata": {
             name: len(value) for name, value in stream.metadata.items()},
-        "sample_bits": _sample_bits(stream),
+        "sample_bits": stream.sample_bits,
         "planes": {
             name: sum(map(len, strings)) for name, strings in stream.planes.items()},
     }
 
   return streams.each(arguments, facts_of, _describe)
-
-
-def _sample_bits(stream):
-  """Returns the bits of the samples beside the picture, or None."""
-  (first, *_) = stream.planes.get("samples") or (b"",)
-  return first[0] if first else None
 
 
 def _kept(header):
@@ -63,6 +58,8 @@ def _describe(name, facts):
   colour = {1: "grey", 3: "RGB"}[facts["channels"]]
   settings = " ".join(
       f"{k}={v}" for k, v in facts["settings"].items() if k not in ("keep", "synthesised"))
+  weights = facts["weights"] or (
+      "none needed" if facts["pixels"] else "not shipped, found by --model_path")
   lines = [
       f"{name}: {facts['width']}x{facts['height']} {colour}, "
       f"{facts['sample_bits'] or facts['bit_depth']} bits, {facts['bytes']} bytes, "
@@ -70,8 +67,7 @@ def _describe(name, facts):
       f"  model {facts['model'] or 'not named'}, {settings or 'no settings'}, "
       f"container version {facts['format_version']}"
       f"{', thumbnail' if facts['profile'] == 'thumbnail' else ''}",
-      f"  weights {facts['fingerprint']}: "
-      f"{facts['weights'] or 'not shipped, found by --model_path'}"]
+      f"  weights {facts['fingerprint']}: {weights}"]
   if facts["synthesised"]:
     lines.append("  synthesised: decoders make up details, which are no evidence")
   if facts["kept"] is not None:

@@ -37,6 +37,20 @@ def check_pixels(header, iterations, max_pixels, plane_count=0):
         f"of {max_pixels} pixels", argument="max_pixels")
 
 
+def check_planes(header, count, max_pixels):
+  """Raises TooLargeError if planes of samples alone are more than a limit allows.
+
+  Args:
+    header: `bitstream.Header`.
+    count: of planes.
+    max_pixels: of an image that a model decodes.
+  """
+  if _TILED_SHARE * count * header.height * header.width > max_pixels:
+    raise TooLargeError(
+        f"an image of {header.width}x{header.height} in {count} planes is beyond the "
+        f"limit of {max_pixels} pixels", argument="max_pixels")
+
+
 def check_weights(header, model, fingerprint):
   """Raises WrongWeightsError unless a header names these weights.
 

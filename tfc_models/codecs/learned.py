@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfc_models import bitstream, metrics
-from tfc_models.codecs import keeping, planes, rate_control, tiles
+from tfc_models.codecs import keeping, pixel_codec, planes, rate_control, tiles
 from tfc_models.codecs.base import Codec
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.file_options import File, FileOptions
@@ -14,9 +14,15 @@ from tfc_models.modeling.settings import Settings
 
 
 class LearnedCodec(ModelCodec, Codec):
-  """Codes images with a trained model into `.tfcm` files; see `ModelCodec`."""
+  """Codes images with a trained model into `.tfcm` files; see `ModelCodec`.
+
+  Attributes:
+    takes_planes: whether pictures are coded as planes of samples where these take fewer
+      bytes than a model that loses nothing; as `loading.load` says.
+  """
 
   extension = ".tfcm"
+  takes_planes = False
 
   def encode(self, image, settings=None, options=None):
     """As of `Codec`; arguments as of `encode_file`."""
@@ -37,12 +43,15 @@ class LearnedCodec(ModelCodec, Codec):
       UsageError: if the model cannot do what they ask for.
     """
     options = options or FileOptions()
-    image, beside = planes.parted(image, options.alpha_quality)
+    parts = planes.taken_apart(image, options.alpha_quality)
+    image = parts.picture
     height, width, channels = image.shape
     try:
       bitstream.check_size(height, width)
     except BitstreamError as error:
       raise ImageError(str(error)) from None
+    beside = parts.alpha if self.takes_planes else planes.beside(parts)
+    parts = parts if self.takes_planes else None  # Deep samples leave little room.
     options = dataclasses.replace(
         options, planes={**(options.planes or {}), **beside})
     if options.has_target and "progressive" not in self.model.capabilities:
@@ -60,6 +69,9 @@ class LearnedCodec(ModelCodec, Codec):
         settings=noted, thumbnail=options.thumbnail)
     profile = profile_of(self.model, header)
     profile.check(options)
+    if parts and parts.is_deep:
+      # A model codes 8 bits, and the same planes would stand beside.
+      return pixel_codec.file_of(parts, options)
     with self.coding(UsageError, header):
       if options.has_target:
         chunks = self._chunks_towards(image, settings, options, profile)
@@ -67,7 +79,9 @@ class LearnedCodec(ModelCodec, Codec):
         chunks = self.model.tiling.compress(image, settings, side, jobs)
       else:
         chunks = self.model.compress(image, settings)
-      return File(profile.pack(chunks, options), header, chunks)
+      file = File(profile.pack(chunks, options), header, chunks)
+    other = parts and pixel_codec.file_of(parts, options, len(file.data))
+    return other or file
 
   def decode(self, data, iterations=None, allow_partial=False,
              max_pixels=MAX_PIXELS, depth=None, region=None, jobs=1):
@@ -98,7 +112,7 @@ class LearnedCodec(ModelCodec, Codec):
                            max_pixels=MAX_PIXELS):
     """Yields the uint8 image of a file after each iteration; others yield once."""
     stream = self.read(data, allow_partial, max_pixels)
-    if "tile" in stream.header.settings:
+    if stream.pixels is not None or "tile" in stream.header.settings:
       yield self.decode_stream(stream)
       return
     with self.coding(BitstreamError, stream.header):
@@ -121,6 +135,8 @@ class LearnedCodec(ModelCodec, Codec):
       BitstreamError: if it is not of these weights, or holds something else.
     """
     header = stream.header
+    if stream.pixels is not None:
+      return pixel_codec.checked(stream, max_pixels)
     self.check_weights(header)
     check_pixels(header, 1, max_pixels)
     chunks = profile_of(self.model, header).unpack(stream)
@@ -134,6 +150,8 @@ class LearnedCodec(ModelCodec, Codec):
       stream: `bitstream.Stream`.
       iterations, depth, region, jobs: as of `decode`.
     """
+    if stream.pixels is not None:
+      return pixel_codec.decode(stream, iterations, depth, region)
     header = stream.header
     box = region and tiles.box_of(region, header.height, header.width)
     chunks = first_iterations(stream.chunks, iterations)
@@ -143,7 +161,7 @@ class LearnedCodec(ModelCodec, Codec):
     return planes.joined(self._picture(header, chunks, box, jobs), stream, box)
 
   def picture(self, file, jobs=1):
-    """Returns the picture of 8 bits, without planes, of a `File` of `encode_file`."""
+    """Returns the picture of 8 bits, without planes, of a `File` that a model coded."""
     return self._picture(file.header, file.chunks, None, jobs)
 
   def _picture(self, header, chunks, box, jobs):

@@ -63,7 +63,8 @@ def load(name=None, quality=None, kinds=tuple(_CODECS), effort=DEFAULT_EFFORT,
     effort: as of `ModelCodec`.
     tune: metric that the weights are for, "psnr" or "ms-ssim"; None takes those that
       the name says.
-    lossless: whether images shall come back bit by bit.
+    lossless: whether images shall come back bit by bit; they are then coded as planes
+      of samples, without the model, where that takes fewer bytes.
 
   Raises:
     UsageError: if there are no such weights, they take no quality, or lose something.
@@ -76,6 +77,8 @@ def load(name=None, quality=None, kinds=tuple(_CODECS), effort=DEFAULT_EFFORT,
   codec = open_weights(path, found, effort=effort)
   if lossless and "lossless" not in codec.model.capabilities:
     raise UsageError(f"{name}: these weights are not lossless", argument="model")
+  if lossless:
+    codec.takes_planes = True
   if quality is not None:
     if "quality" in codec.model.capabilities:
       codec.quality = quality

@@ -35,6 +35,11 @@ class ModelCodec:
     self.effort = effort
 
   @property
+  def kind(self):
+    """Of the model."""
+    return self.model.kind
+
+  @property
   def name(self):
     """Of the model, and the quality."""
     return self.model.registered_name + (

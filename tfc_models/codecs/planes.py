@@ -3,6 +3,8 @@
 Both ways: an image to the 8-bit picture that a model codes and planes, and back.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tfc_models.bitstream import plane
@@ -15,8 +17,44 @@ from tfc_models.strips import strips
 LOSSLESS = 100
 
 
+class Parts(NamedTuple):
+  """An image, taken apart.
+
+  Attributes:
+    picture: uint8 (H, W, 1 or 3), for a model.
+    colours: the same with all that shall come back, of `bits` a sample.
+    bits: 8..16.
+    is_deep: whether the image is of uint16.
+    alpha: dict of the coded transparency by its name; empty without.
+  """
+
+  picture: np.ndarray
+  colours: np.ndarray
+  bits: int
+  is_deep: bool
+  alpha: dict
+
+
 def parted(image, alpha_quality=LOSSLESS):
   """Returns the uint8 picture (H, W, 1 or 3) of an image, and its planes by name.
+
+  Arguments and errors as of `taken_apart`.
+  """
+  parts = taken_apart(image, alpha_quality)
+  return parts.picture, beside(parts)
+
+
+def beside(parts):
+  """Returns a dict of the coded planes that go with the picture of `Parts`."""
+  if not parts.is_deep:
+    return parts.alpha
+  return {"samples": tuple(
+      plane.write(part, parts.bits)
+      for part in _differences(parts.colours, parts.bits)), **parts.alpha}
+
+
+def taken_apart(image, alpha_quality=LOSSLESS):
+  """Returns the `Parts` of an image.
 
   Args:
     image: uint8 or uint16 array (H, W) or (H, W, 1 to 4); of 2 and 4 channels the last
@@ -46,20 +84,19 @@ def parted(image, alpha_quality=LOSSLESS):
   picture = check_image(rescaled(colours, np.uint8))
   if has_alpha:
     picture = filled(picture, image[..., -1])
-  found, bits = {}, 8
+  bits = 8
   if is_deep:
     bits = _fewest_bits(image)
     colours = rescaled(colours, np.uint16, 65535, 2**bits - 1)
     if has_alpha:
       hidden = rescaled(picture, np.uint16, 255, 2**bits - 1)
       colours = np.where(image[..., -1:] == 0, hidden, colours)
-    found["samples"] = tuple(
-        plane.write(part, bits) for part in _differences(colours, bits))
+  found = {}
   if has_alpha:
     alpha = rescaled(image[..., -1], image.dtype, None, 2**bits - 1)
     found["alpha"] = (
         plane.write(quantised(alpha, alpha_quality, 2**bits - 1), bits),)
-  return picture, found
+  return Parts(picture, colours if is_deep else picture, bits, is_deep, found)
 
 
 def quantised(alpha, quality, largest=255):

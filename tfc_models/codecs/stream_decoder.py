@@ -3,8 +3,8 @@
 import functools
 import threading
 
-import tfc_models.models  # noqa: F401 - Registers them.
 from tfc_models import bitstream, pretrained, registry
+from tfc_models.codecs import pixel_codec
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels
 from tfc_models.codecs.loading import open_weights
 from tfc_models.errors import UnknownModelError, UsageError
@@ -12,6 +12,8 @@ from tfc_models.errors import UnknownModelError, UsageError
 
 class StreamDecoder:
   """Decodes any stream whose weights can be found; loads each weights once.
+
+  TensorFlow is loaded with the first of them: pictures that no model codes need none.
 
   Args:
     model_path: files and folders to search besides the shipped weights.
@@ -37,8 +39,8 @@ class StreamDecoder:
     codec, stream = self.open(data)
     if region is None:
       return codec.decode_stream(stream)
-    if codec.model.kind != "image":
-      raise UsageError(f"of a {codec.model.kind} there is no region")
+    if codec.kind != "image":
+      raise UsageError(f"of a {codec.kind} there is no region")
     return codec.decode_stream(stream, region=region)
 
   def open(self, data, allow_partial=False):
@@ -47,11 +49,15 @@ class StreamDecoder:
 
   def prepared(self, stream):
     """Returns the same of a `bitstream.Stream` that has been read."""
+    if stream.pixels is not None:
+      codec = pixel_codec.PixelCodec()
+      return codec, codec.unpack(stream, self._max_pixels)
     check_pixels(stream.header, 1, self._max_pixels)
     codec = self._codec(stream.header)
     return codec, codec.unpack(stream, self._max_pixels)
 
   def _codec(self, header):
+    import tfc_models.models  # noqa: F401 - Registers them.
     with self._lock:
       if header.fingerprint not in self._codecs:
         if header.model and header.model not in registry.names():

@@ -3,7 +3,7 @@
 import threading
 
 from tfc_models import bitstream
-from tfc_models.codecs import planes
+from tfc_models.codecs import pixel_codec, planes
 from tfc_models.codecs.base import check_image
 from tfc_models.codecs.checks import MAX_PIXELS, check_pixels, check_weights
 from tfc_models.datasets.files import (
@@ -103,6 +103,9 @@ class Client:
     """
     stream = bitstream.read(data)
     header = stream.header
+    if stream.pixels is not None:  # No server has to be asked.
+      return pixel_codec.decode(
+          pixel_codec.checked(stream, self._max_pixels), depth=depth)
     if any(chunk.type == bitstream.TILE for chunk in stream.chunks):
       raise BitstreamError(
           "the stream is in tiles, which servers do not decode; do it without one")
