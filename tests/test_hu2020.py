@@ -11,7 +11,7 @@ from tfc_models.modeling.settings import TrainingContext
 from tfc_models.ops.noise import Noise
 from tfc_models.transforms import coarse_to_fine
 
-# Of a model without shipped weights.
+# Others hold that these weights decode.
 pytestmark = pytest.mark.slow
 
 SIZES = {"num_filters": 16, "latent_depth": 24}
