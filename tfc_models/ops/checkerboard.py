@@ -13,8 +13,12 @@ _GRIDS = (((0, 0), (1, 1)), ((0, 1), (1, 0)))
 
 def half(x, number):
   """Returns one half, (2 B, H / 2, W / 2, C), of (B, H, W, C) with even sides."""
-  return tf.concat(
-      [x[:, row::2, column::2] for row, column in _GRIDS[number]], axis=0)
+  batch, height, width = (tf.shape(x)[axis] for axis in range(3))
+  # Slices with a stride take three times as long; TFLite has five axes for others.
+  pairs = tf.reshape(x, [batch * height // 2, 2, width // 2, 2, x.shape[-1]])
+  grids = tf.concat(
+      [pairs[:, row, :, column] for row, column in _GRIDS[number]], axis=0)
+  return tf.reshape(grids, [2 * batch, height // 2, width // 2, x.shape[-1]])
 
 
 def whole(first, second=None):
