@@ -3,7 +3,12 @@
 import tensorflow as tf
 
 from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.layers import Condition, rounds
 from tfc_models.ops import checkerboard
+from tfc_models.ops.graph import Graph
+
+# Before a graph is worth the time that tracing takes.
+_CALLS = 4
 
 
 class CheckerboardCodec(LatentCodec):
@@ -29,6 +34,9 @@ class CheckerboardCodec(LatentCodec):
     self.first = first
     self.second = second
     self.network = network
+    self._graph = Graph(
+        lambda first, like, *condition: self._params_of_second(
+            first, like, Condition(*condition)), eager_calls=_CALLS)
 
   def leaves(self):
     return [*self.first.leaves(), *self.second.leaves()]
@@ -65,6 +73,11 @@ class CheckerboardCodec(LatentCodec):
 
   def _given(self, first, like, params):
     """Returns the params of `second`, of a latent like another."""
+    if rounds(True) and isinstance(params, Condition) and params.case is not None:
+      return self._graph(first, like, *params)  # Of integers: equal either way.
+    return self._params_of_second(first, like, params)
+
+  def _params_of_second(self, first, like, params):
     _, rest = checkerboard.sites(tf.zeros_like(like))
     outputs = self.network(checkerboard.from_sites(first, rest, like), params)
     return tf.nest.map_structure(lambda x: checkerboard.sites(x)[1], outputs)
