@@ -89,7 +89,12 @@ def read(data, height, width):
 
 
 def _is_constant(plane):
-  return (plane == plane[0, 0]).all()
+  return plane.min() == plane.max()
+
+
+def depth(data):
+  """Returns the bits a sample of the bytes of a plane; 0 of none."""
+  return data[0] if data else 0
 
 
 def _type(bits):
@@ -97,17 +102,20 @@ def _type(bits):
 
 
 def _filtered(plane, method, bits):
-  """Returns the bytes of what a filter leaves of a plane, all high ones first."""
-  low, high = [], []
+  """Returns the bytes of what a filter leaves of a plane, all high ones first.
+
+  uint8 (1 or 2, H, W).
+  """
+  found = np.empty((2 if bits > 8 else 1, *plane.shape), np.uint8)
   for rows in strips(plane):
     # With the row above, which filters look at.
     first = max(rows.start - 1, 0)
     values = _residual(plane[first:rows.stop].astype(np.int32), method, bits)
     values = values[rows.start - first:]
-    low.append(values.astype(np.uint8).tobytes())  # Modulo 256.
+    found[-1, rows] = values & 255
     if bits > 8:
-      high.append((values >> 8).astype(np.uint8).tobytes())
-  return b"".join(high + low)
+      found[0, rows] = values >> 8
+  return found
 
 
 def _residual(plane, method, bits):
@@ -135,19 +143,21 @@ def _restored(values, method, bits):
   height, width = values.shape
   # Sites of equal row + column depend on those before alone. In a padded plane of
   # width + 1 columns they lie `width` apart.
-  padded = np.zeros((height + 1, width + 1), np.int32 if bits > 8 else np.int16)
-  flat, rest = padded.ravel(), _unfolded(values, bits).ravel()
+  padded = np.zeros((height + 1, width + 1), values.dtype)
+  wide = np.int32 if bits > 8 else np.int16
+  for rows in strips(values):  # Modulo what the type holds.
+    padded[1:, 1:][rows] = _unfolded(values[rows], bits)
+  flat = padded.ravel()
   for front in range(height + width - 1):
     first, last = max(0, front - width + 1), min(height - 1, front)
     # Of the site in row `first`, in the padded plane.
     start = (first + 1) * (width + 1) + front - first + 1
     stop = start + (last - first) * width + 1
-    predicted = _median(
-        *(flat[start - back:stop - back:width] for back in (1, width + 1, width + 2)))
-    sites = rest[first * width + front - first:
-                 last * width + front - last + 1:max(width - 1, 1)]
-    flat[start:stop:width] = predicted + sites & mask
-  return padded[1:, 1:].astype(values.dtype)
+    flat[start:stop:width] += _median(
+        *(flat[start - back:stop - back:width].astype(wide)
+          for back in (1, width + 1, width + 2))).astype(values.dtype)
+    flat[start:stop:width] &= mask
+  return padded[1:, 1:].copy()
 
 
 def _median(left, up, corner):

@@ -15,6 +15,8 @@ from tfc_models.errors import BitstreamError, ImageError, UsageError
 from tfc_models.strips import strips
 
 LOSSLESS = 100
+# Channels in the order of their planes, by how many there are: green comes first.
+_ORDERS = {1: (0,), 3: (1, 0, 2)}
 
 
 class Parts(NamedTuple):
@@ -89,8 +91,7 @@ def taken_apart(image, alpha_quality=LOSSLESS):
     bits = _fewest_bits(image)
     colours = rescaled(colours, np.uint16, 65535, 2**bits - 1)
     if has_alpha:
-      hidden = rescaled(picture, np.uint16, 255, 2**bits - 1)
-      colours = np.where(image[..., -1:] == 0, hidden, colours)
+      colours = _covered(colours, image[..., -1:], picture, 2**bits - 1)
   found = {}
   if has_alpha:
     alpha = rescaled(image[..., -1], image.dtype, None, 2**bits - 1)
@@ -154,15 +155,18 @@ def deep_picture(stream, box=None):
   strings = stream.planes.get("samples")
   if strings is None:
     return None
-  parts, largest = _planes(
-      "samples", strings, stream.header.channels, stream.header, box)
-  if len(parts) == 3:
+  channels = stream.header.channels
+  parts, largest = _planes("samples", strings, channels, stream.header, box)
+  picture, (first, *others) = None, _ORDERS[channels]
+  for channel, part in zip((first, *others), parts):
+    if picture is None:
+      picture = np.empty((*part.shape, channels), np.uint16)
+    picture[..., channel] = part
+  for channel in others:
     # Sums are modulo 2**16, of which 2**bits is a part.
-    green, red, blue = (part.astype(np.uint16) for part in parts)
-    red += green
-    blue += green
-    parts = [red & largest, green, blue & largest]
-  return rescaled(np.stack(parts, axis=-1), np.uint16, largest)
+    picture[..., channel] += picture[..., first]
+    picture[..., channel] &= largest
+  return rescaled(picture, np.uint16, largest)
 
 
 def rescaled(image, dtype, largest=None, new_largest=None):
@@ -197,16 +201,27 @@ def _fewest_bits(image):
       keep_all(bits, image[rows]) for rows in strips(image))), 16)
 
 
+def _covered(colours, alpha, picture, largest):
+  """Returns colours (H, W, C) in 0..largest: those of a picture where alpha is 0."""
+  result = np.empty_like(colours)
+  for rows in strips(colours):
+    hidden = rescaled(picture[rows], np.uint16, 255, largest)
+    result[rows] = np.where(alpha[rows] == 0, hidden, colours[rows])
+  return result
+
+
 def _differences(colours, bits):
-  """Returns planes (H, W) of an image: grey, or green and what others differ by."""
-  if colours.shape[-1] == 1:
-    return [colours[..., 0]]
-  red, green, blue = np.moveaxis(colours, -1, 0)
-  return [green, red - green & 2**bits - 1, blue - green & 2**bits - 1]
+  """Yields planes (H, W) of an image: grey, or green and what others differ by."""
+  first, *others = _ORDERS[colours.shape[-1]]
+  yield colours[..., first]
+  for channel in others:
+    part = colours[..., channel] - colours[..., first]
+    part &= 2**bits - 1
+    yield part
 
 
 def _planes(name, strings, count, header, box):
-  """Returns a list of planes (H, W), or of a part, and their largest value.
+  """Returns an iterator of planes (H, W), or of a part, and their largest value.
 
   Raises:
     BitstreamError: if they are damaged.
@@ -214,11 +229,12 @@ def _planes(name, strings, count, header, box):
   if len(strings) != count:
     raise BitstreamError(
         f"the stream holds {name} in {len(strings)} strings, wanted {count}")
-  read = [plane.read(string, header.height, header.width) for string in strings]
-  depths = {bits for _, bits in read}
+  depths = {plane.depth(string) for string in strings}
   if len(depths) != 1 or min(depths) < 8:
     text = ", ".join(map(str, sorted(depths)))
     raise BitstreamError(f"the stream holds {name} of {text} bits, wanted 8 to 16")
-  # Of a part copies, so that the whole goes.
-  parts = [box.of(part).copy() if box else part for part, _ in read]
+  parts = (plane.read(string, header.height, header.width)[0] for string in strings)
+  if box:
+    # Copies, so that the whole goes.
+    parts = (box.of(part).copy() for part in parts)
   return parts, 2**depths.pop() - 1

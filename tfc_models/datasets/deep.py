@@ -8,6 +8,7 @@ import numpy as np
 
 from tfc_models.datasets import pixels, turns
 from tfc_models.errors import ImageError
+from tfc_models.strips import strips
 
 FULL = 65535
 _DECODERS = {
@@ -40,13 +41,15 @@ def read(image, data, bits, orientation, name):
     largest, samples = 2**bits - 1, _by_imagecodecs(image, data, bits, name)
   if samples.ndim == 2:
     samples = samples[..., None]
-  rounded = turns.upright(
-      scaled(samples, largest, FULL).astype(np.uint16), orientation)
+  if largest != FULL or samples.dtype != np.uint16 or not samples.flags.writeable:
+    samples = converted(samples, np.uint16, lambda part: scaled(part, largest, FULL))
+  rounded = turns.upright(samples, orientation)
   known = turns.upright(_by_pillow(image), turns.orientation(image))
   if known.shape[-1] == rounded.shape[-1] + 2:  # Pillow knows no grey of such kinds.
     known = known[..., 2:] if known.shape[-1] == 4 else known[..., :1]
-  if rounded.shape != known.shape or np.abs(
-      np.int32(to_8_bits(rounded)) - known).max() > _TOLERANCE:
+  if rounded.shape != known.shape or any(
+      np.abs(np.int32(to_8_bits(rounded[rows])) - known[rows]).max() > _TOLERANCE
+      for rows in strips(known)):
     raise ImageError(
         f"{name}: two readers differ in what they make of its {bits} bits a sample; "
         "convert it to a PNG file first")
@@ -63,7 +66,15 @@ def scaled(samples, largest, new_largest):
 
 def to_8_bits(samples):
   """Returns uint16 samples in 0..`FULL` as uint8, rounded."""
-  return ((samples.astype(np.int32) + 128) // 257).astype(np.uint8)
+  return converted(samples, np.uint8, lambda part: (part.astype(np.int32) + 128) // 257)
+
+
+def converted(array, dtype, function):
+  """Returns a function of an array, (H, ...), in strips, as another type."""
+  result = np.empty(array.shape, dtype)
+  for rows in strips(array):
+    result[rows] = function(array[rows])
+  return result
 
 
 def _by_pillow(image):
