@@ -1,5 +1,6 @@
 """Metrics against NumPy."""
 
+import importlib
 import tracemalloc
 
 import numpy as np
@@ -137,6 +138,21 @@ def test_ms_ssim_agrees_with_numpy():
   ours = metrics.ms_ssim(tf.constant(a[None]), tf.constant(b[None]))
   np.testing.assert_allclose(ours, [numpy_ms_ssim(a, b)], atol=2e-4)
   assert float(ours[0]) < 0.999
+
+
+@pytest.mark.parametrize("size", [(161, 481, 3), (495, 170, 1), (777, 163, 3), (90, 20, 3)])
+def test_images_are_as_similar_in_strips_as_they_are_whole(size, monkeypatch):
+  image = make_image(*size)
+  # Of other quality from row to row: strips have means of their own.
+  noise = np.random.default_rng(0).normal(size=size) * np.linspace(2, 30, size[0])[
+      :, None, None]
+  decoded = np.clip(image + noise, 0, 255).astype(np.uint8)
+  ssim = importlib.import_module("tfc_models.metrics.ssim")
+  whole = ssim.similarity(image, decoded)
+  monkeypatch.setattr(ssim, "_PIXELS", 1000)
+  found = ssim.similarity(image, decoded)
+  assert found[1] == pytest.approx(whole[1], rel=1e-6)
+  assert found[0] == (whole[0] and pytest.approx(whole[0], rel=1e-6))
 
 
 def test_ms_ssim_of_small_images_is_refused_by_size():

@@ -37,7 +37,8 @@ class Comparison:
 def compare(image, decoded):
   """Returns the `Comparison` of two uint8 images (H, W, 1 or 3).
 
-  A grey image that came back in colour is compared in colour.
+  A grey image that came back in colour is compared in colour. Large ones are compared
+  in strips.
 
   Raises:
     ImageError: if their sizes differ.
@@ -47,16 +48,12 @@ def compare(image, decoded):
         f"images of {image.shape[1]}x{image.shape[0]} and "
         f"{decoded.shape[1]}x{decoded.shape[0]} pixels cannot be compared")
   image, decoded = np.broadcast_arrays(image, decoded)
-  x, x_hat = image_ops.to_float(image[None]), image_ops.to_float(decoded[None])
-  side = min(image.shape[:2])
+  ms_ssim, one_scale = ssim.similarity(image, decoded)
   return Comparison(
       mse=float(distortion.squared_error(image, decoded)),
       psnr=float(distortion.psnr(image, decoded)),
       psnr_y=float(distortion.psnr(image, decoded, distortion.luma)),
-      ms_ssim=(float(ssim.ms_ssim(x, x_hat)[0])
-               if side >= ssim.MS_SSIM_MIN_SIZE else None),
-      ssim=(float(ssim.ssim(x, x_hat)[0])
-            if side >= ssim.SSIM_MIN_SIZE else None))
+      ms_ssim=ms_ssim, ssim=one_scale)
 
 
 @dataclasses.dataclass(frozen=True)
