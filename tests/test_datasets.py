@@ -195,6 +195,14 @@ def test_what_pillow_cannot_write_is_one_error():
     PillowCodec("WEBP").decode(encoded(RGB, "PNG"))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ppm_files_are_those_of_pillow(channels):
+  image = make_image(5, 7, channels)[::-1]
+  buffer = io.BytesIO()
+  Image.fromarray(image[..., 0] if channels == 1 else image).save(buffer, "PPM")
+  assert files.image_bytes(image, "PPM", "x.ppm") == buffer.getvalue()
+
+
 def test_pipes_among_images_are_passed_over(tmp_path):
   os.mkfifo(tmp_path / "pipe.png")
   save(make_image(8, 8), tmp_path / "a.png")

@@ -298,6 +298,8 @@ def image_bytes(array, format, name, **options):
   try:
     if array.dtype == np.uint16:
       return deep_files.file_bytes(array, format, **options)
+    if format == "PPM" and array.shape[-1] in (1, 3):
+      return _ppm(array)
     Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).save(
         buffer, format, **options)
   # Whatever the writer of a format raises, it is about this image.
@@ -306,6 +308,16 @@ def image_bytes(array, format, name, **options):
         f"{name}: Pillow cannot write this image as {format} ({error})"
     ) from None
   return buffer.getvalue()
+
+
+def _ppm(array):
+  """Returns what Pillow writes, in 3 bytes a pixel, not 7.
+
+  Source: netpbm, pgm(5) and ppm(5).
+  """
+  height, width, channels = array.shape
+  head = b"P%d\n%d %d\n255\n" % (6 if channels == 3 else 5, width, height)
+  return b"".join([head, np.ascontiguousarray(array)])
 
 
 def _check_size(image, num_bytes, name):
