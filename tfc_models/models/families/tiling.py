@@ -105,7 +105,7 @@ class Tiling:
         others are then zero.
       header: `Header` with the setting `tile`.
       region: `Box` in pixels, None for all; it takes time and memory in proportion.
-      jobs: tiles at a time.
+      jobs: tiles at a time, and one more in the meantime.
 
     Raises:
       BitstreamError: if a tile is damaged.
@@ -127,7 +127,10 @@ class Tiling:
         return index, self._decode(chunks[index], grid.box(index), told)
 
     image = np.full((region.height, region.width, header.channels), _GREY, np.uint8)
-    latents = _Latents(grid, seen, lambda needed: _ahead(decoded, needed, jobs, 1))
+    # Of a single part nothing is shown before all is decoded: two threads do that.
+    threads, more = (jobs, 1) if len(parts) > 1 else (jobs + 1, 0)
+    latents = _Latents(
+        grid, seen, lambda needed: _ahead(decoded, needed, threads, more))
     for number, (part, box) in enumerate(zip(parts, seen)):
       window = self._window(grid, box)
       y_hat = latents.of(box, window)
