@@ -204,6 +204,11 @@ class _Exact:
     """Returns what 1 in the integer kernel stands for in `kernel`, an array."""
     return np.ldexp(1.0 / self.scale, -self._along_filters(self.kernel_bits.numpy()))
 
+  def assign_real(self, kernel, bias=0.0):
+    """As of `ScaledConv2D`, with the bits that suit them."""
+    super().assign_real(kernel, bias)
+    self.fix_tables()
+
   def fix_tables(self):
     """Gives each kernel as many bits as the limits of entries and sums allow.
 

@@ -1,5 +1,6 @@
 """Convolutions whose variables have entries near 1, whatever their fan-in."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfc_models.ops import conv
@@ -54,6 +55,15 @@ class _ScaledConv(tf.keras.layers.Layer):
       self.bias = self.add_weight(
           name="bias", shape=(self.filters,), initializer="zeros")
     super().build(input_shape)
+
+  def real_kernel(self):
+    """Returns the kernel in use, an array."""
+    return self.kernel.numpy() * self.scale
+
+  def assign_real(self, kernel, bias=0.0):
+    """Sets the kernel in use, and the bias of all outputs or each."""
+    self.kernel.assign(kernel / self.scale)
+    self.bias.assign(np.broadcast_to(bias, [self.filters]))
 
   def call(self, x):
     x = self._convolve(x, self.kernel * self.scale)

@@ -10,7 +10,7 @@ from tfc_models.metrics.perceptual import create as perceptual_distance
 from tfc_models.modeling import rates as rates_lib
 from tfc_models.modeling.averaging import MovingAverage
 from tfc_models.modeling.settings import TrainingContext
-from tfc_models.modeling.weights import variables_by_path
+from tfc_models.modeling.weights import is_below, variables_by_path
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.noise import Noise
 from tfc_models.upstream import require_whole
@@ -289,7 +289,7 @@ class TrainableModel(tf.keras.Model):
     found = [
         id(variable)
         for path, variable in variables_by_path(self, training_only=True).items()
-        if f"{path}/".startswith(f"{part}/")]
+        if is_below(path, [part])]
     if not found:
       raise ValueError(f"{wanted_by}: no variables below {part!r}")
     return found

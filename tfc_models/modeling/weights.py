@@ -63,6 +63,11 @@ def variables_by_path(model, training_only=False):
   return dict(sorted(found.items()))
 
 
+def is_below(path, parts):
+  """Returns whether an object path is one of some parts, or lies in one."""
+  return any(f"{path}/".startswith(f"{part}/") for part in parts)
+
+
 def save(model, path, bits=16, fine=(), **facts):
   """Writes `model` with its coding tables to `path`; returns its info.
 
@@ -94,7 +99,7 @@ def packed(model, bits=16, fine=(), **facts):
   kernels = _integer_kernels(model)
   if bits == 8:
     coarse = [variable for name, variable in variables.items() if variable.trainable
-              and not any(f"{name}/".startswith(f"{part}/") for part in fine)]
+              and not is_below(name, fine)]
     kernels = {**_kernels_of_eight_bits(coarse), **kernels}
   for name, variable in variables.items():
     if id(variable) in kernels:
@@ -178,7 +183,7 @@ def warm_start(model, path, only=()):
   variables = variables_by_path(model)
   missing, taken = [], False
   for name, variable in variables.items():
-    if only and not any(f"{name}/".startswith(f"{part}/") for part in only):
+    if only and not is_below(name, only):
       continue
     array = _widened(arrays.get(name), variable.shape)
     if array is not None and _fits(variable, array):
@@ -211,7 +216,7 @@ def parts(missing, found):
     names = name.split("/")
     shortest.add(next(part for part in (
         "/".join(names[:n]) for n in range(1, len(names) + 1))
-                   if not any(f"{other}/".startswith(f"{part}/") for other in found)))
+                   if not any(is_below(other, [part]) for other in found)))
   return sorted(shortest)
 
 

@@ -7,8 +7,6 @@ from tfc_models.entropy_models import INDEX_UNIT, index_from_scale
 from tfc_models.models.families import loudness
 from tfc_models.ops.parts import in_parts
 
-# Most groups of channels, each an octave by rank, whose loudness z tells.
-_GROUPS = 8
 # Kernels that training is left to shape start so much smaller.
 _QUIET = 0.3
 
@@ -55,7 +53,7 @@ class AnalyticHyperprior:
     deviations = loudness.deviations(y)
     width = min(self.analysis.layers[0].filters,
                 *(layer.filters for layer in self.synthesis.layers))
-    groups = loudness.octaves(deviations, max(1, min(_GROUPS, width // 8)))
+    groups = loudness.octaves(deviations, width // 8)
     self._start_analysis(y, groups, deviations)
     self._start_synthesis(len(groups))
     self._fit(y, len(groups), deviations)

@@ -12,8 +12,6 @@ from tfc_models.models.families import loudness
 from tfc_models.ops.parts import in_parts
 from tfc_models.transforms.context import pass_side_on
 
-# Most groups of channels, each an octave by rank, whose loudness z tells.
-_GROUPS = 8
 # What training is left to shape starts so much smaller.
 _QUIET = 0.1
 
@@ -51,8 +49,7 @@ class BlockStart:
                     if isinstance(layer, (ExactConv2D, ExactConv2DTranspose))]
     # Four channels of z, and as many of what is made of it, for each of them.
     width = min(convolutions[0].filters, self.analysis.layers[-1].filters)
-    groups = loudness.octaves(
-        sigmas, max(1, min(_GROUPS, width // 4, len(sigmas) // 8)))
+    groups = loudness.octaves(sigmas, min(width // 4, len(sigmas) // 8))
     self._start_analysis(y, groups, sigmas)
     self._start_synthesis(convolutions, len(groups))
     self._fit(y, convolutions[-1], len(groups), sigmas)
@@ -87,8 +84,7 @@ class BlockStart:
 
   def _start_synthesis(self, convolutions, count):
     first, spread, between, _ = convolutions
-    kernels = [layer.kernel.numpy() * layer.scale
-               for layer in (first, spread, between)]
+    kernels = [layer.real_kernel() for layer in (first, spread, between)]
     _pass_on(kernels[0], 4 * count)
     for kernel in kernels[1:]:
       kernel[:, :, :count] = 0.0
@@ -97,9 +93,7 @@ class BlockStart:
         kernels[1][(*tap, g, 4 * g + site)] = 1.0
       kernels[2][:, :, g, g] = loudness.BETWEEN
     for layer, kernel in zip(convolutions, kernels):
-      layer.kernel.assign(kernel / layer.scale)
-      layer.bias.assign(np.zeros(layer.filters))
-      layer.fix_tables()
+      layer.assign_real(kernel)
 
   def _fit(self, y, last, count, sigmas):
     """Sets the last layer to predict indexes from what the groups say."""
@@ -107,19 +101,17 @@ class BlockStart:
     z = np.round(in_parts(self.analysis, y))
     heard = in_parts(before, z)[..., :count] * 2.0**-last.in_bits
     weights = loudness.fit_indexes(heard, y, sigmas)
-    kernel, bias = _QUIET * last.kernel.numpy(), np.zeros(last.filters)
+    kernel, bias = _QUIET * last.real_kernel(), np.zeros(last.filters)
     # Of an element come first what the index is, then the other feature.
     kernel[..., 0::2] = 0.0
-    kernel[1, 1, :count, 0::2] = weights[1:] / last.scale
+    kernel[1, 1, :count, 0::2] = weights[1:]
     bias[0::2] = weights[0]
-    last.kernel.assign(kernel)
-    last.bias.assign(bias)
-    last.fix_tables()
+    last.assign_real(kernel, bias)
 
 
 def _loudness_block(block, groups, sigmas, outputs):
   """Returns the kernels of a block that makes of a channel the loudness of a group."""
-  inner, outer = (layer.kernel.numpy() * layer.scale for layer in block.convolutions)
+  inner, outer = (layer.real_kernel() for layer in block.convolutions)
   # As many again are for what was in the channel, and for training.
   each = max(1, inner.shape[-1] // (4 * len(groups)))
   for number, (group, output) in enumerate(zip(groups, outputs)):
@@ -136,7 +128,7 @@ def _loudness_block(block, groups, sigmas, outputs):
 def _logarithm_block(block, loud, count):
   """Returns kernels and biases of a block that takes the logarithm of channels."""
   first, second = block.convolutions
-  inner, outer = first.kernel.numpy() * first.scale, second.kernel.numpy() * second.scale
+  inner, outer = first.real_kernel(), second.real_kernel()
   bends, offsets = np.zeros(first.filters), np.zeros(second.filters)
   for g in range(count):
     units = np.arange(loudness.NUM_KNOTS * g, loudness.NUM_KNOTS * (g + 1))
@@ -150,10 +142,10 @@ def _logarithm_block(block, loud, count):
   return inner, outer, bends, offsets
 
 
-def _assign_block(block: PlainBlock, inner, outer, bends=None, offsets=None):
-  for layer, kernel, bias in zip(block.convolutions, (inner, outer), (bends, offsets)):
-    layer.kernel.assign(kernel / layer.scale)
-    layer.bias.assign(np.zeros(layer.filters) if bias is None else bias)
+def _assign_block(block: PlainBlock, inner, outer, bends=0.0, offsets=0.0):
+  first, second = block.convolutions
+  first.assign_real(inner, bends)
+  second.assign_real(outer, offsets)
 
 
 def _pass_on(kernel, count):

@@ -7,8 +7,6 @@ from tfc_models.entropy_models import INDEX_UNIT, SCALE_MIN, index_from_scale
 from tfc_models.models.families import loudness
 from tfc_models.ops.parts import in_parts
 
-# Most groups of channels, each an octave by rank, whose loudness z tells.
-_GROUPS = 8
 # Standard deviation that side latents start with, in steps, unless they tell something.
 _SPREAD = 0.3
 _FAINT = 0.1
@@ -84,8 +82,7 @@ class LoudnessStart(ConstantStart):
     sigmas = loudness.deviations(y)
     hidden = self.analysis.layers[-2].filters
     # Of each group a unit of the second layer for either sign, of every site.
-    count = max(1, min(_GROUPS, hidden // 64))
-    groups = loudness.octaves(sigmas, count)
+    groups = loudness.octaves(sigmas, hidden // 64)
     self._start_analysis(y, groups, sigmas)
     self._quieten(y, _FAINT, told=len(groups))
     self._start_synthesis(len(groups))
@@ -130,7 +127,7 @@ class LoudnessStart(ConstantStart):
   def _start_synthesis(self, count):
     """Lets the features be what z says, and the prediction pass it on as pairs."""
     synthesis = self.synthesis
-    expansion = [_real(layer) for layer in synthesis.expansion]
+    expansion = [layer.real_kernel() for layer in synthesis.expansion]
     pair = np.arange(2 * count).reshape(-1, 2)
     for kernel in expansion:
       kernel[..., :2 * count] = 0.0
@@ -143,15 +140,15 @@ class LoudnessStart(ConstantStart):
                        for unit in pair.ravel()]] = 0.0
     for site in range(_SITES):
       expansion[2][0, 0, pair.ravel(), site * inner + pair.ravel()] = 1.0
-    features = _real(synthesis.features)
+    features = synthesis.features.real_kernel()
     features[..., :count] = 0.0
     for g, (plus, minus) in enumerate(pair):
       features[:, :, plus, g], features[:, :, minus, g] = _BETWEEN, -_BETWEEN
-    _assign(synthesis.expansion, expansion)
-    _assign([synthesis.features], [features])
-    layers = synthesis.prediction[:-1]
-    prediction = [_real(layer) for layer in layers]
-    for number, (layer, kernel) in enumerate(zip(layers, prediction)):
+    for layer, kernel in zip(synthesis.expansion, expansion):
+      layer.assign_real(kernel)
+    synthesis.features.assign_real(features)
+    for number, layer in enumerate(synthesis.prediction[:-1]):
+      kernel = layer.real_kernel()
       kernel[..., :2 * count] = 0.0
       for g, (plus, minus) in enumerate(pair):
         if number == 0:
@@ -159,7 +156,7 @@ class LoudnessStart(ConstantStart):
         else:
           own = np.array([[1.0, -1.0], [-1.0, 1.0]]) / (1.0 + layer.slope)
           kernel[1, 1, plus:minus + 1, plus:minus + 1] = own
-    _assign(layers, prediction)
+      layer.assign_real(kernel)
 
   def _fit(self, y, count, sigmas):
     """Sets the last layer to predict indexes from what the groups say."""
@@ -176,25 +173,10 @@ class LoudnessStart(ConstantStart):
     slope = layers[-1].slope
     pairs *= 2.0**-int(layers[-1].out_bits[0]) / (1.0 + slope)
     weights = loudness.fit_indexes(pairs[..., 0::2] - pairs[..., 1::2], y, sigmas)
-    kernel, bias = _QUIET * last.kernel.numpy(), np.zeros(last.filters)
+    kernel, bias = _QUIET * last.real_kernel(), np.zeros(last.filters)
     depth = len(sigmas)
     kernel[0, 0, :, :depth] = 0.0
-    kernel[0, 0, 0:2 * count:2, :depth] = weights[1:] / (1.0 + slope) / last.scale
-    kernel[0, 0, 1:2 * count:2, :depth] = -weights[1:] / (1.0 + slope) / last.scale
+    kernel[0, 0, 0:2 * count:2, :depth] = weights[1:] / (1.0 + slope)
+    kernel[0, 0, 1:2 * count:2, :depth] = -weights[1:] / (1.0 + slope)
     bias[:depth] = weights[0]
-    last.kernel.assign(kernel)
-    last.bias.assign(bias)
-    last.fix_tables()
-
-
-def _real(layer):
-  """Returns the kernel of the real network."""
-  return layer.kernel.numpy() * layer.scale
-
-
-def _assign(layers, kernels):
-  """Gives integer layers the kernels of real ones, and no bias."""
-  for layer, kernel in zip(layers, kernels):
-    layer.kernel.assign(kernel / layer.scale)
-    layer.bias.assign(np.zeros(layer.filters))
-    layer.fix_tables()
+    last.assign_real(kernel, bias)

@@ -13,6 +13,8 @@ from tfc_models.entropy_models import (
 )
 from tfc_models.ops.noise import Noise
 
+# Most groups of channels whose loudness side information tells.
+_GROUPS = 8
 # Where the piecewise linear logarithm of a loudness bends, as quantiles of it.
 _KNOTS = (0.0, 0.2, 0.5, 0.85)
 NUM_KNOTS = len(_KNOTS)
@@ -36,8 +38,12 @@ def deviations(y):
   return np.maximum(found, _LEAST_DEVIATION)
 
 
-def octaves(sigmas, count):
-  """Returns at most `count` lists of channels, by rank, each twice the last."""
+def octaves(sigmas, room):
+  """Returns lists of channels, by rank, each twice the last; so many as there is room for.
+
+  At least one, and at most eight.
+  """
+  count = max(1, min(_GROUPS, room))
   order, depth = np.argsort(-sigmas, kind="stable"), len(sigmas)
   edges = sorted({-(-depth // 2**octave) for octave in range(count)})
   return [order[first:last] for first, last in zip([0, *edges[:-1]], edges)]
