@@ -262,6 +262,17 @@ def test_files_that_lean_on_a_replaced_one_stay_what_they_were(lean):
       False, True]
 
 
+def test_no_file_leans_on_one_that_leans(lean):
+  _, arrays = weight_info.read(lean / "b.npz")
+  store(lean / "d.npz", {**arrays, "prior": np.ones(7)}, seed=9)
+  made = lean / "made_new"
+  store(made, {"transform": np.zeros(2**18)})
+  sharing.write(str(lean), "a.npz", *weight_info.read(made))
+  for name in "bcd":
+    np.testing.assert_array_equal(
+        weight_info.read(lean / f"{name}.npz")[1]["transform"], arrays["transform"])
+
+
 @pytest.mark.parametrize("beside, reason", [
     (["a.npz"], "names no file and its arrays"),
     ({"file": "a.npz"}, "names no file and its arrays"),
