@@ -53,6 +53,14 @@ class CheckerboardCodec(LatentCodec):
     more, second = self.second.symbols(second, self._given(first, y, params))
     return [*coded, *more], checkerboard.from_sites(first, second, y)
 
+  def priced_symbols(self, y, params=None):
+    first, second = checkerboard.sites(y)
+    coded, first, bits = self.first.priced_symbols(first, params)
+    more, second, rest = self.second.priced_symbols(
+        second, self._given(first, y, params))
+    return ([*coded, *more], checkerboard.from_sites(first, second, y),
+            {**bits, **rest})
+
   def decode(self, reader, shape, params=None):
     height, width, depth = shape
     count = (height * width + 1) // 2

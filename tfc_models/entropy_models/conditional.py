@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfc_models.entropy_models.factorized import FactorizedCodec
 from tfc_models.layers import Modulation
 from tfc_models.ops import quantize
+from tfc_models.ops.graph import Graph
 
 
 class ConditionalFactorizedCodec(FactorizedCodec):
@@ -35,6 +36,7 @@ class ConditionalFactorizedCodec(FactorizedCodec):
     self._bands = np.asarray(cases, np.float32)[self._band_size // 2::self._band_size]
     self.narrowing = Modulation(
         num_channels, self._bands.shape[1], use_bias=False, name="narrowing")
+    self._bits_graph = Graph(self._bits)
 
   def price(self, y, params=None, noise=None):
     if noise is None:
@@ -46,7 +48,7 @@ class ConditionalFactorizedCodec(FactorizedCodec):
                else quantize.round_straight_through(y))
       weights = params.weights
     scale, _ = self.narrowing.factors(weights)
-    return y_hat, self._bits(y_tilde, scale[:, None, None])
+    return y_hat, self._bits_graph(y_tilde, scale[:, None, None])
 
   def evidence(self, params, shape):
     band = (params.case // self._band_size)[:, None, None, None]

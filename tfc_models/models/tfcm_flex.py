@@ -150,6 +150,8 @@ class TfcmFlex(TransformModel):
     self.gain = gain
     # What is left to do after division by the gain.
     self.inverse_gain = Modulation(DEPTH, _ROWS, use_bias=False, name="inverse_gain")
+    self._analysis_graph = Graph(self._analyze)
+    self._hyper_analysis_graph = Graph(self._side_analyze)
     self._synthesis_graph = Graph(self._synthesize)
     self._hyper_graph = Graph(
         lambda z_hat, *condition: self.hyper_synthesis_transform(
@@ -202,13 +204,17 @@ class TfcmFlex(TransformModel):
 
   def analyze(self, x, condition):
     """x to y, in units of what the gain makes of `step`."""
+    return self._analysis_graph(x, condition.weights)
+
+  def synthesize(self, y_hat, condition):
+    return self._synthesis_graph(y_hat, condition.weights)
+
+  def _analyze(self, x, weights):
+    condition = Condition(weights)
     y = self.analysis_transform((x - 0.5) * (255.0 / self.step))
     for block in self.analysis_blocks:
       y += block(self.normalizer * y, condition)
     return self.gain(y, condition)
-
-  def synthesize(self, y_hat, condition):
-    return self._synthesis_graph(y_hat, condition.weights)
 
   def _synthesize(self, y, weights):
     condition = Condition(weights)
@@ -218,6 +224,10 @@ class TfcmFlex(TransformModel):
     return self.synthesis_transform(y) * (self.step / 255.0) + 0.5
 
   def _hyper_analyze(self, y, condition):
+    return self._hyper_analysis_graph(y, condition.weights)
+
+  def _side_analyze(self, y, weights):
+    condition = Condition(weights)
     y = self.normalizer * self._without_gain(y, condition)
     return self.hyper_analysis_transform(
         tf.concat([y, tf.abs(y)], axis=-1), condition)

@@ -11,7 +11,7 @@ class Graph:
   A graph joins convolutions with what follows them: 30 to 40 % less time for
   synthesis transforms, after a fraction of a second for tracing. Its results
   may differ from eager ones in the last bit, so a function is always a graph or
-  never: the pixels of a stream do not depend on what was decoded before. Analysis
+  never: the pixels of a stream do not depend on what was decoded before. Most analysis
   transforms stay eager, since a single image gains nothing, and whatever an
   entropy decoder depends on.
 
