@@ -27,10 +27,12 @@ def wake(model, x, spread=3.0):
       if isinstance(module, tf.keras.layers.Layer)
       and module.name.endswith("analysis_transform")]
   try:
+    tf.config.run_functions_eagerly(True)  # Graphs would not show the values of y.
     for network in networks:
       network.call = _woken(network, network.call, spread)
     model(x)
   finally:
+    tf.config.run_functions_eagerly(False)
     for network in networks:
       network.__dict__.pop("call", None)
 
