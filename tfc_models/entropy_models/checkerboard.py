@@ -3,12 +3,8 @@
 import tensorflow as tf
 
 from tfc_models.entropy_models.base import LatentCodec
-from tfc_models.layers import Condition, rounds
+from tfc_models.layers import CaseGraph
 from tfc_models.ops import checkerboard
-from tfc_models.ops.graph import Graph
-
-# Before a graph is worth the time that tracing takes.
-_CALLS = 4
 
 
 class CheckerboardCodec(LatentCodec):
@@ -34,9 +30,7 @@ class CheckerboardCodec(LatentCodec):
     self.first = first
     self.second = second
     self.network = network
-    self._graph = Graph(
-        lambda first, like, *condition: self._params_of_second(
-            first, like, Condition(*condition)), eager_calls=_CALLS)
+    self._given = CaseGraph(self._params_of_second)
 
   def leaves(self):
     return [*self.first.leaves(), *self.second.leaves()]
@@ -79,13 +73,8 @@ class CheckerboardCodec(LatentCodec):
   def fix_tables(self):
     """Does nothing: the codecs inside have the tables."""
 
-  def _given(self, first, like, params):
-    """Returns the params of `second`, of a latent like another."""
-    if rounds(True) and isinstance(params, Condition) and params.case is not None:
-      return self._graph(first, like, *params)  # Of integers: equal either way.
-    return self._params_of_second(first, like, params)
-
   def _params_of_second(self, first, like, params):
+    """Returns the params of `second`, of a latent like another."""
     _, rest = checkerboard.sites(tf.zeros_like(like))
     outputs = self.network(checkerboard.from_sites(first, rest, like), params)
     return tf.nest.map_structure(lambda x: checkerboard.sites(x)[1], outputs)

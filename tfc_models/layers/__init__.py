@@ -1,5 +1,6 @@
 """Reusable Keras layers."""
 
+from tfc_models.layers.case_graph import CaseGraph
 from tfc_models.layers.centred import Centred, median_kernel
 from tfc_models.layers.channel_norm import ChannelNorm
 from tfc_models.layers.conv_transpose import Conv2DTranspose
@@ -39,6 +40,7 @@ __all__ = [
     "LOOKUP_BITS",
     "LOOKUP_LIMIT",
     "SLOPES",
+    "CaseGraph",
     "Centred",
     "ChannelNorm",
     "Condition",

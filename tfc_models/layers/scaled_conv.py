@@ -61,9 +61,10 @@ class _ScaledConv(tf.keras.layers.Layer):
     return self.kernel.numpy() * self.scale
 
   def assign_real(self, kernel, bias=0.0):
-    """Sets the kernel in use, and the bias of all outputs or each."""
+    """Sets the kernel in use, and the bias of all outputs or each; None keeps that."""
     self.kernel.assign(kernel / self.scale)
-    self.bias.assign(np.broadcast_to(bias, [self.filters]))
+    if bias is not None:
+      self.bias.assign(np.broadcast_to(bias, [self.filters]))
 
   def call(self, x):
     x = self._convolve(x, self.kernel * self.scale)

@@ -39,6 +39,7 @@ from tfc_models.entropy_models import (
     scale_from_index,
 )
 from tfc_models.layers import (
+    CaseGraph,
     Condition,
     ExactConv2D,
     ExactConv2DTranspose,
@@ -46,7 +47,6 @@ from tfc_models.layers import (
     ModulatedBlock,
     Modulation,
     ScaledConv2D,
-    rounds,
 )
 from tfc_models.models.families.transform_model import (
     BEST_STEP_WORTH,
@@ -77,8 +77,6 @@ _ROWS = 5
 _STRETCH = 1.2
 # Losses grow about as lmbda to this power: all rates count alike.
 _GROWTH = 0.5
-# Of the hyper synthesis, before a graph is worth the time that tracing takes.
-_CALLS = 4
 
 
 @registry.register("tfcm-flex")
@@ -133,7 +131,7 @@ class TfcmFlex(TransformModel):
         lapped.analysis(), lapped.synthesis(),
         HyperpriorCodec(
             lambda y, condition: self._hyper_analyze(y, condition),
-            lambda z_hat, condition: self._hyper_synthesize(z_hat, condition),
+            lambda z_hat, condition: self._hyper_synthesis_graph(z_hat, condition),
             z_codec, SpaceChannelCodec(y_codec, context_network), hyper_depth,
             _to_params),
         BLOCK, DEPTH)
@@ -153,9 +151,7 @@ class TfcmFlex(TransformModel):
     self._analysis_graph = Graph(self._analyze)
     self._hyper_analysis_graph = Graph(self._side_analyze)
     self._synthesis_graph = Graph(self._synthesize)
-    self._hyper_graph = Graph(
-        lambda z_hat, *condition: self.hyper_synthesis_transform(
-            z_hat, Condition(*condition)), eager_calls=_CALLS)
+    self._hyper_synthesis_graph = CaseGraph(self.hyper_synthesis_transform)
     self._cases = tf.constant(cases)
     # Set by `prepare`: the step of the KLT on the 0..255 scale; what brings
     # each channel of y near unit variance for the networks.
@@ -231,11 +227,6 @@ class TfcmFlex(TransformModel):
     y = self.normalizer * self._without_gain(y, condition)
     return self.hyper_analysis_transform(
         tf.concat([y, tf.abs(y)], axis=-1), condition)
-
-  def _hyper_synthesize(self, z_hat, condition):
-    if rounds(True) and condition.case is not None:
-      return self._hyper_graph(z_hat, *condition)  # Of integers: equal either way.
-    return self.hyper_synthesis_transform(z_hat, condition)
 
   def _without_gain(self, y, condition):
     scale, _ = self.gain.factors(condition.weights)

@@ -39,10 +39,8 @@ def start(analysis, synthesis, images, step):
   kernel = np.pad(
       basis.reshape(BLOCK, BLOCK, 3, DEPTH),
       [(margin, margin), (margin, margin), (0, 0), (0, 0)])
-  analysis.kernel.assign(kernel / analysis.scale)
-  analysis.bias.assign(-np.tile(colour, BLOCK**2) @ basis / step)
-  synthesis.kernel.assign(kernel / synthesis.scale)
-  synthesis.bias.assign(colour / step)
+  analysis.assign_real(kernel, -np.tile(colour, BLOCK**2) @ basis / step)
+  synthesis.assign_real(kernel, colour / step)
   return np.sqrt(variances) / step
 
 

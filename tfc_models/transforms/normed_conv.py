@@ -245,7 +245,7 @@ def _write(convolution, basis):
     basis: (s, s, C, R), of transposed ones (s, s, R, C), the first of the inputs C and
       the outputs R.
   """
-  kernel = convolution.kernel.numpy() * np.float32(convolution.scale)
+  kernel = convolution.real_kernel()
   is_transposed = isinstance(convolution, ScaledConv2DTranspose)
   axis = 2 if is_transposed else 3
   kernel = np.moveaxis(kernel, axis, 3)
@@ -259,4 +259,4 @@ def _write(convolution, basis):
   count = free.shape[-1] // 2
   free[..., count:2 * count] = -free[..., :count]
   free[..., 2 * count:] = 0.0
-  convolution.kernel.assign(np.moveaxis(kernel, 3, axis) / np.float32(convolution.scale))
+  convolution.assign_real(np.moveaxis(kernel, 3, axis), bias=None)

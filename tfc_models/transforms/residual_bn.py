@@ -45,7 +45,7 @@ class _Normalized(tf.keras.layers.Layer):
     Returns:
       What it gives.
     """
-    self.convolution.kernel.assign(kernel / np.float32(self.convolution.scale))
+    self.convolution.assign_real(kernel, bias=None)
     y = in_parts(self.convolution, x)
     mean, variance = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
     self.normalization.set_weights([
@@ -192,7 +192,7 @@ def _set(layer, basis, x=None, skip=None):
     What a `_Normalized` gives.
   """
   convolution = layer if x is None else layer.convolution
-  kernel = convolution.kernel.numpy() * np.float32(convolution.scale)
+  kernel = convolution.real_kernel()
   taps = block_taps(convolution.kernel_size, 2)
   inputs, outputs = basis.shape[2:]
   if isinstance(convolution, ScaledConv2DTranspose):
@@ -202,5 +202,5 @@ def _set(layer, basis, x=None, skip=None):
   kernel[taps, taps, :inputs, skip:][..., :outputs] = basis
   if x is not None:
     return layer.set_linear(kernel, x)
-  convolution.kernel.assign(kernel / np.float32(convolution.scale))
+  convolution.assign_real(kernel, bias=None)
   return None
