@@ -5,13 +5,11 @@ Source: CompressAI 1.2.8, models/google.py and entropy_models/entropy_models.py,
 """
 
 import re
-from typing import NamedTuple
 
 import numpy as np
 
-from tfc_models.convert import tables
+from tfc_models.convert import tables, weights
 from tfc_models.errors import UsageError
-from tfc_models.layers import median_kernel
 
 # What the weights in its zoo are under, by its own LICENSE.
 LICENCE = (
@@ -29,44 +27,13 @@ _NAME = re.compile(
     r"(-(?P<digest>[0-9a-f]{8}))?\.pth(\.tar)?")
 
 
-class FileName(NamedTuple):
-  """What the name of a file of the zoo says; all None for others."""
-
-  model: str = None
-  metric: str = None
-  quality: int = None
-  digest: str = None
-
-
 def parse_name(name):
-  """Returns the `FileName` of a name without folders."""
+  """Returns the `weights.FileName` of a name without folders."""
   match = _NAME.fullmatch(name)
   if not match:
-    return FileName()
-  return FileName(match["model"], match["metric"] or "mse", int(match["quality"]),
-                  match["digest"])
-
-
-class Weights(NamedTuple):
-  """A network of the zoo in our terms.
-
-  Attributes:
-    model: registered name.
-    num_filters, latent_depth: N, M.
-    arrays: from object path, see `modeling.weights`, to array, of all that is real;
-      the tables and the bits of integer kernels come later.
-    latent: path of the codec under a density: "z_codec" or "y_codec".
-    medians: (C,) of that latent.
-    tables: its cdf and cdf_offset.
-  """
-
-  model: str
-  num_filters: int
-  latent_depth: int
-  arrays: dict
-  latent: str
-  medians: np.ndarray
-  tables: tuple
+    return weights.FileName()
+  return weights.FileName(match["model"], match["metric"] or "mse", int(match["quality"]),
+                          match["digest"])
 
 
 def weights_of(arrays):
@@ -77,23 +44,17 @@ def weights_of(arrays):
   """
   state = _State(arrays)
   model, n, m = state.identify()
-  found = {}
-  is_factorized = model == "bmshj2018-factorized"
-  latent, depth = ("y_codec", m) if is_factorized else ("z_codec", n)
-  medians = state.take("entropy_bottleneck.quantiles", depth, 1, 3)[:, 0]
-  found.update(_transforms(state, n, m, medians[:, 1] if is_factorized else None))
-  # What is rounded lacks its medians.
-  last = "analysis_transform/layer-6" if is_factorized else (
-      "hyper_analysis_transform/layer-2")
-  if not is_factorized:
-    found.update(_hyper(state, model, n, m, medians[:, 1]))
+  found = _transforms(state, n, m)
+  if model != "bmshj2018-factorized":
+    found.update(_hyper(state, model, n, m))
   if model == "mbt2018":
     found.update(_context(state, m))
-  found[f"{last}/bias"] = found[f"{last}/bias"] - medians[:, 1]
-  density, coding = _density(state, depth, medians)
-  found.update({f"{latent}/prior/_base/{path}": a for path, a in density.items()})
+  depth = m if model == "bmshj2018-factorized" else n
+  quantiles = state.take("entropy_bottleneck.quantiles", depth, 1, 3)[:, 0]
+  density, coding = _density(state, depth, quantiles)
   state.check_rest()
-  return Weights(model, n, m, found, latent, medians[:, 1], coding)
+  return weights.assembled(
+      "compressai", model, n, m, found, quantiles[:, 1], density, coding)
 
 
 class _State:
@@ -167,21 +128,19 @@ def _kernel(state, key, size, inputs, outputs, transposed=False):
   return kernel.transpose(2, 3, 1, 0), state.take(f"{key}.bias", outputs)
 
 
-def _turned(state, key, path, *shape, transposed=False):
-  """Returns kernel and bias of a layer of a `layers.Centred`."""
-  kernel, bias = _kernel(state, key, *shape, transposed=transposed)
-  return {f"{path}/kernel": kernel[::-1, ::-1], f"{path}/bias": bias}
+def _centred(state, key, path, *shape, transposed=False):
+  return weights.centred(path, *_kernel(state, key, *shape, transposed=transposed))
 
 
-def _transforms(state, n, m, medians):
-  """Returns analysis and synthesis; the latter adds medians unless they are None."""
+def _transforms(state, n, m):
+  """Returns analysis and synthesis."""
   found = {}
   for theirs, ours, transposed, widths in (
       ("g_a", "analysis_transform", False, (3, n, n, n, m)),
       ("g_s", "synthesis_transform", True, (m, n, n, n, 3))):
     for number in range(0, 7, 2):
       inputs, outputs = widths[number // 2:number // 2 + 2]
-      found.update(_turned(
+      found.update(_centred(
           state, f"{theirs}.{number}", f"{ours}/layer-{number}", 5, inputs, outputs,
           transposed=transposed))
       if number < 6:
@@ -189,33 +148,23 @@ def _transforms(state, n, m, medians):
         found[f"{path}/_beta_parameter/variable"] = state.take(f"{key}.beta", n)
         found[f"{path}/_gamma_parameter/variable"] = state.take(
             f"{key}.gamma", n, n).T
-  if medians is not None:
-    _add_medians(found, "synthesis_transform", medians)
   return found
 
 
-def _hyper(state, model, n, m, medians):
+def _hyper(state, model, n, m):
   """Returns hyper analysis and synthesis."""
   path, found = "hyper_analysis_transform/layer", {}
   for number, (size, inputs) in enumerate(((3, m), (5, n), (5, n))):
-    found.update(_turned(
+    found.update(_centred(
         state, f"h_a.{2 * number}", f"{path}-{number}", size, inputs, n))
   path = "hyper_synthesis_transform/layer"
   wide = model != "bmshj2018-hyperprior"
   widths = (n, m, m * 3 // 2, 2 * m) if wide else (n, n, n, m)
   for number in range(3):
-    found.update(_turned(
+    found.update(_centred(
         state, f"h_s.{2 * number}", f"{path}-{number}", 3 if number == 2 else 5,
         *widths[number:number + 2], transposed=number < 2))
-  _add_medians(found, "hyper_synthesis_transform", medians)
   return found
-
-
-def _add_medians(found, network, medians):
-  """Gives the first kernel of a network the plane of `layers.Centred`."""
-  path = f"{network}/layer-0/kernel"
-  kernel = found[path]
-  found[path] = np.concatenate([kernel, median_kernel(kernel, medians)], axis=-1)
 
 
 def _context(state, m):

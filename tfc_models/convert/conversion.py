@@ -92,7 +92,7 @@ def build(weights, is_float):
   """Returns a model with weights and all tables, and the factors of its layers.
 
   Args:
-    weights: `compressai.Weights`.
+    weights: `weights.Weights`.
     is_float: whether to keep networks of real numbers.
 
   Returns:
@@ -100,7 +100,7 @@ def build(weights, is_float):
   """
   arguments = dict(
       num_filters=weights.num_filters, latent_depth=weights.latent_depth,
-      origin="compressai")
+      origin=weights.origin)
   arrays, factors = weights.arrays, None
   has_hyper = weights.latent == "z_codec"
   if has_hyper:

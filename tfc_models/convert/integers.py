@@ -30,7 +30,7 @@ def scaled(weights):
   """Returns the arrays of a network of integers, and by how much they differ.
 
   Args:
-    weights: `compressai.Weights`, with a hyper synthesis.
+    weights: `weights.Weights`, with a hyper synthesis.
 
   Returns:
     a dict like `weights.arrays`; a dict from layer to the factor on its outputs; how
@@ -42,7 +42,7 @@ def scaled(weights):
   arrays = {path: np.float64(array) for path, array in weights.arrays.items()
             if path.startswith((_HYPER, _CONTEXT))}
   relu = weights.model == "bmshj2018-hyperprior"
-  slope = 0.0 if relu else conventions_of("compressai").slope
+  slope = 0.0 if relu else conventions_of(weights.origin).slope
   factors, bits = {}, None
   x = z + weights.medians
   for number in range(2):
