@@ -13,7 +13,7 @@ the rounding, with the gradient of the identity, ended 2 to 3 % above (`mbt2018-
 Source: Balle, Johnston, Minnen, "Integer networks for data compression with
   latent-variable models", ICLR 2019.
 Departs: scales are powers of two and not learned; activations are ReLU, leaky ReLU
-  with a slope that is a power of two, an exact product, or none.
+  with a slope that is a power of two, an exact product, or 1/5, or none.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ KERNEL_LIMIT = 127.0
 ACTIVATION_LIMIT = 255.0
 # Smallest and largest output by activation.
 _LIMITS = {"leaky": (-64.0, ACTIVATION_LIMIT),
+           "fifth": (-64.0, ACTIVATION_LIMIT),
            "relu": (0.0, ACTIVATION_LIMIT),
            "faint": (-ACTIVATION_LIMIT, ACTIVATION_LIMIT),
            "clip": (-ACTIVATION_LIMIT, ACTIVATION_LIMIT), None: None}
@@ -41,8 +42,9 @@ CARRIER = tf.float32
 _SUM_LIMIT = 2.0**24
 # Kernels of zeros need no more.
 _MOST_KERNEL_BITS = 14
-# Slopes of what is negative, powers of two, which are exact.
-SLOPES = {"leaky": 2.0**-2, "relu": 0.0, "faint": 2.0**-7}
+# Slopes of what is negative: powers of two, which are exact, and a fifth, whose one
+# product every machine rounds alike before it is rounded to an integer.
+SLOPES = {"leaky": 2.0**-2, "fifth": 0.2, "relu": 0.0, "faint": 2.0**-7}
 # The one that stands for another, in the real network.
 _REAL_SLOPES = {**SLOPES, "faint": 0.01}
 
@@ -101,9 +103,9 @@ class _Exact:
 
   Args:
     filters, kernel_size, strides, name: as of `ScaledConv2D`.
-    activation: "leaky", leaky ReLU with slope 1/4, clipped to -64..255; "relu",
-      clipped to 0..255; "faint", leaky ReLU with slope 1/128, of the real network
-      0.01, clipped to -255..255; "clip", linear, clipped to -255..255; None, linear
+    activation: "leaky", leaky ReLU with slope 1/4, clipped to -64..255; "fifth", the
+      same with 1/5, TensorFlow's default; "relu", clipped to 0..255; "faint", leaky
+      ReLU with slope 1/128, of the real network 0.01, clipped to -255..255; "clip", linear, clipped to -255..255; None, linear
       and unbounded, for the last layer of a network; or a `Lookup`, whose arguments
       have `LOOKUP_BITS`.
     in_bits: int.

@@ -38,11 +38,15 @@ _CONVENTIONS = {
     "compressai": Conventions(
         centred=True, relu="relu", leaky_relu="faint", slope=0.01,
         density=(3, 3, 3, 3), linear_scales=True, starts=False),
+    # As of version 1.3; the density, which published files lack, is fitted to tables.
+    "tfc": Conventions(
+        centred=True, relu="relu", leaky_relu="fifth", slope=0.2,
+        density=(3, 3, 3), linear_scales=True, starts=False),
 }
 
 
 def conventions_of(origin):
-  """Returns the `Conventions` of "tfc_models", ours, or "compressai".
+  """Returns the `Conventions` of "tfc_models", ours, "compressai" or "tfc".
 
   Raises:
     ValueError: if nobody is called so.
