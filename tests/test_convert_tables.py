@@ -4,7 +4,7 @@ import numpy as np
 
 from tests import checkpoints
 from tests.checkpoints import seen
-from tfc_models.convert import compressai, tables
+from tfc_models.convert import compressai, fitting, tables
 from tfc_models.entropy_models import GaussianCodec
 from tfc_models.entropy_models.integer_params import EDGES
 
@@ -48,3 +48,15 @@ def test_no_edge_between_tables_depends_on_the_last_bit():
   exact = 256 * 0.11 * (256 / 0.11) ** ((np.arange(63) + 0.5) / 63)
   assert np.abs(exact - np.round(exact)).min() > 1e-6
   np.testing.assert_array_equal(EDGES, np.floor(exact))
+
+
+def test_fitted_densities_do_not_depend_on_last_bits(monkeypatch):
+  random = np.random.RandomState(0)
+  cdf, offsets = tables.gaussian_tables()
+  end = np.flatnonzero(cdf == 2**16)[23] + 1
+  fitted = fitting.density_of(cdf[:end], offsets[:24])
+  symbols, masses = tables.masses(cdf[:end], offsets[:24])
+  masses *= 1.0 + 1e-13 * random.standard_normal(masses.shape)
+  monkeypatch.setattr(tables, "masses", lambda *_: (symbols, masses))
+  for path, array in fitting.density_of(cdf[:end], offsets[:24]).items():
+    np.testing.assert_array_equal(array, fitted[path], path)

@@ -37,11 +37,16 @@ def gaussian_tables():
   for number in range(NUM_SCALES):
     scale = SCALE_MIN * math.exp(step * number)
     half = math.ceil(scale * _TAIL_DEVIATIONS)
-    edges = [0.5 * math.erfc((0.5 - n) / scale * math.sqrt(0.5))
-             for n in range(-half, half + 2)]
-    rows.append(_quantized(np.diff(edges)))
+    rows.append(_quantized(gaussian_masses(scale, range(-half, half + 1))))
     offsets.append(-half)
   return joined(rows, offsets)
+
+
+def gaussian_masses(scale, symbols):
+  """Returns the probabilities of integers one after the other, around zero."""
+  edges = [0.5 * math.erfc((0.5 - n) / scale * math.sqrt(0.5))
+           for n in (*symbols, symbols[-1] + 1)]
+  return np.diff(edges)
 
 
 def stored_tables(cdf, lengths, offsets):
@@ -96,6 +101,23 @@ class Density:
     return 0.5 * (1.0 + np.tanh(0.5 * x[:, 0]))
 
 
+def split(cdf):
+  """Returns the rows of tables, each with its precision in front, see `joined`."""
+  return np.split(cdf, np.flatnonzero(cdf == 2**PRECISION)[:-1] + 1)
+
+
+def masses(cdf, offsets):
+  """Returns symbols and probabilities, (C, n) arrays, of tables, see `joined`.
+
+  Without escapes; behind the end of a table probabilities are zero.
+  """
+  rows = [np.diff(row[1:-1]) / 2.0**PRECISION for row in split(cdf)]
+  found = np.zeros([len(rows), max(map(len, rows))])
+  for line, row in zip(found, rows):
+    line[:len(row)] = row
+  return np.asarray(offsets)[:, None] + np.arange(found.shape[1]), found
+
+
 def draw(cdf, offsets, shape, random):
   """Returns ints of `shape`, (..., C), drawn from tables; escapes become the last.
 
@@ -103,9 +125,8 @@ def draw(cdf, offsets, shape, random):
     cdf, offsets: see `joined`.
     random: `np.random.RandomState`, whose numbers no release of NumPy changes.
   """
-  ends = np.flatnonzero(cdf == 2**PRECISION) + 1
   drawn = random.randint(0, 2**PRECISION, shape)
-  for channel, row in enumerate(np.split(cdf, ends[:-1])):
+  for channel, row in enumerate(split(cdf)):
     # Past precision and zero; the last is the escape.
     found = np.searchsorted(row[2:], drawn[..., channel], side="right")
     drawn[..., channel] = np.minimum(found, len(row) - 4) + offsets[channel]
