@@ -123,23 +123,25 @@ def test_a_converted_model_codes_at_once(name, made, tmp_path):
 
 FINGERPRINTS = """
 import sys
-from tfc_models import torch_file
-from tfc_models.convert import compressai, conversion
+from tfc_models.convert import conversion, sources
 for path in sys.argv[1:]:
-  weights = compressai.weights_of(torch_file.read(path).arrays)
-  model, _ = conversion.build(weights, is_float=False)
+  model, _ = conversion.build(sources.read(path).weights, is_float=False)
   print(conversion.weight_files.packed(model)[0]["fingerprint"])
 """
 
 
-def test_every_machine_gives_the_same_fingerprint(made):
+def fingerprints_elsewhere(paths):
+  """Returns those of files that another process converts, without oneDNN."""
   done = subprocess.run(
-      [sys.executable, "-c", FINGERPRINTS, *(
-          made / f"{name}.pth.tar" for name in HYPER)],
+      [sys.executable, "-c", FINGERPRINTS, *paths],
       check=True, capture_output=True, text=True,
       env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "TF_NUM_INTRAOP_THREADS": "1",
            "TF_NUM_INTEROP_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-  assert done.stdout.split() == [  # This process has oneDNN.
+  return done.stdout.split()
+
+
+def test_every_machine_gives_the_same_fingerprint(made):
+  assert fingerprints_elsewhere(made / f"{name}.pth.tar" for name in HYPER) == [
       read_info(made / "json" / name / "model.npz")["fingerprint"] for name in HYPER]
 
 

@@ -1,4 +1,4 @@
-"""`tfcm convert`: weights of CompressAI's zoo as training directories."""
+"""`tfcm convert`: published weights of others as training directories."""
 
 import json
 import os
@@ -9,17 +9,19 @@ from tfc_models.cli.main import report
 from tfc_models.errors import TfcmError, UsageError
 
 EPILOG = """\
-Takes checkpoints of bmshj2018-factorized, bmshj2018-hyperprior, mbt2018-mean and
-mbt2018, which only data is read from. The same file gives the same fingerprint
-everywhere. Weights stay under the licence of whoever trained them."""
+Takes CompressAI's checkpoints of bmshj2018-factorized, bmshj2018-hyperprior,
+mbt2018-mean and mbt2018, which only data is read from, and the graphs that
+tensorflow/compression publishes of the first three, of which only arithmetic runs.
+The same file gives the same fingerprint everywhere. Weights stay under the licence of
+whoever trained them."""
 
 
 def add_arguments(parser):
   parser.epilog = EPILOG
   parser.add_argument(
       "inputs", nargs="+", metavar="FILE",
-      help="checkpoints (.pth.tar); their names say quality and metric, if they are "
-      "those of the zoo")
+      help="checkpoints (.pth.tar) or graphs (.metagraph); their names say quality and "
+      "metric, if they are published ones")
   parser.add_argument(
       "-o", "--output", required=True, metavar="DIR",
       help="training directory to write; of several files, a folder each below it")
@@ -27,7 +29,7 @@ def add_arguments(parser):
       "--model", metavar="NAME", help="refuse files of another network")
   parser.add_argument(
       "--quality", type=int, metavar="1..8",
-      help="of the zoo, for files whose names do not say it")
+      help="of CompressAI's zoo, for files whose names do not say it")
   parser.add_argument(
       "--float", action="store_true", dest="is_float",
       help="keep networks of real numbers: all digits, but streams decode only where "
@@ -72,7 +74,7 @@ def _pairs(arguments):
   pairs = [
       # Without the hash, so that the folders of a curve differ in the quality alone.
       (path, os.path.join(arguments.output, re.sub(
-          r"(-[0-9a-f]{8})?(\.pth)?(\.tar)?$", "", os.path.basename(path))))
+          r"(-[0-9a-f]{8})?(\.pth)?(\.tar|\.metagraph)?$", "", os.path.basename(path))))
       for path in arguments.inputs]
   if len(dict(map(reversed, pairs))) < len(pairs):
     raise UsageError("two files of one name; convert them one by one")

@@ -22,7 +22,7 @@ VERBS = {
     "verify": "check .tfcm files for damage, without decoding them",
     "models": "list the shipped weights and the recipes",
     "train": "train a model on your own images",
-    "convert": "make weights of CompressAI's zoo ours",
+    "convert": "make weights of CompressAI and tfc ours",
     "evaluate": "compare codecs on images: rate, distortion, time, BD-rate",
     "plot": "draw an evaluation",
     "compare": "compare two images, or what codecs make of one",

@@ -1,4 +1,4 @@
-"""From a checkpoint of CompressAI to a training directory."""
+"""From a file of another toolkit to a training directory."""
 
 import json
 import logging
@@ -7,9 +7,14 @@ import os
 import numpy as np
 
 import tfc_models.models  # noqa: F401 - Registers them.
-from tfc_models import registry, torch_file
-from tfc_models.configs.common import LMBDAS
-from tfc_models.convert import compressai, integers, self_test, tables
+from tfc_models import registry
+from tfc_models.convert import (
+  integers,
+  metagraph_run,
+  self_test,
+  sources,
+  tables,
+)
 from tfc_models.datasets.files import find_images, read_image
 from tfc_models.datasets.samples import photographs
 from tfc_models.errors import UsageError
@@ -29,16 +34,18 @@ WARN_EXCESS, MOST_EXCESS = 0.005, 0.03
 
 def convert(path, output, model=None, quality=None, is_float=False, images=None,
             overwrite=False):
-  """Writes the weights of a checkpoint as a training directory; returns its facts.
+  """Writes the weights of a file as a training directory; returns its facts.
 
   The weights, and so the fingerprint, depend on nothing but the file, `model` and
   `is_float`: neither on the machine, nor on images.
 
   Args:
-    path: of a file of torch that holds one of the four networks.
+    path: of a file of torch that holds one of CompressAI's four networks, or of a
+      graph that holds one of tfc's three.
     output: directory; model.npz and convert.json there are new, or replaced.
     model: registered name that the file is to be of; None takes what it is.
-    quality: 1..8, of the zoo, which notes lmbda; None takes it from the name.
+    quality: 1..8, of CompressAI's zoo, which notes lmbda; None takes it from the
+      name.
     is_float: keep networks of real numbers, whose streams decode only where they
       were made, and all digits.
     images: file, folder or glob of photographs for the self-test; None takes those
@@ -54,28 +61,21 @@ def convert(path, output, model=None, quality=None, is_float=False, images=None,
   """
   for name in FILES:
     check_output(os.path.join(output, name), overwrite)
-  checkpoint = torch_file.read(path)
-  source = os.path.basename(path)
-  said = compressai.parse_name(source)
-  if said.digest and not checkpoint.sha256.startswith(said.digest):
-    raise UsageError(
-        f"{path}: its SHA-256 begins with {checkpoint.sha256[:8]}, where its name "
-        f"says {said.digest}: copy or download it again")
-  quality = quality or said.quality
-  if quality is not None and not 1 <= quality <= len(LMBDAS["mse"]):
-    raise UsageError(f"quality must lie in 1..{len(LMBDAS['mse'])}, got {quality}")
+  source = sources.read(path)
+  said, weights = source.said, source.weights
+  lmbda = _lmbda(source, quality)
   try:
-    weights = compressai.weights_of(checkpoint.arrays)
     for wanted in filter(None, (model, said.model)):
       if wanted != weights.model:
         raise UsageError(f"holds {weights.model}, not {wanted}")
+    if source.seen:
+      metagraph_run.check(source.seen, build(weights, True)[0])
     made, factors = build(weights, is_float)
   except UsageError as error:
     raise UsageError(f"{path}: {error}", argument=error.argument) from None
   facts = {
-      "source": source, "sha256": checkpoint.sha256, "distortion": said.metric,
-      "lmbda": quality and LMBDAS[said.metric or "mse"][quality - 1],
-      "licence": compressai.LICENCE if said.digest else None}
+      "source": os.path.basename(path), "sha256": source.sha256,
+      "distortion": said.metric, "lmbda": lmbda, "licence": source.licence}
   facts = {key: value for key, value in facts.items() if value is not None}
   tested = _tested(path, weights, made, images) if factors else None
   info, data = weight_files.packed(made, 32 if is_float else 16, **facts)
@@ -86,6 +86,19 @@ def convert(path, output, model=None, quality=None, is_float=False, images=None,
   text = json.dumps(facts, indent=2) + "\n"
   write_atomically(os.path.join(output, FILES[1]), text.encode(), overwrite)
   return facts
+
+
+def _lmbda(source, quality):
+  """Returns the lmbda that weights were trained at, or None if nobody says."""
+  if source.lmbdas is None:
+    if quality is not None:
+      raise UsageError("nobody says which lmbda the qualities of tfc's models stand for")
+    return None
+  lmbdas = source.lmbdas[source.said.metric or "mse"]
+  quality = quality or source.said.quality
+  if quality is not None and not 1 <= quality <= len(lmbdas):
+    raise UsageError(f"quality must lie in 1..{len(lmbdas)}, got {quality}")
+  return quality and lmbdas[quality - 1]
 
 
 def build(weights, is_float):
