@@ -83,8 +83,9 @@ def test_soap_does_not_depend_on_the_coordinates_of_a_mode():
     assert (np.abs(turn(plain) - turned).max() < 1e-3) == is_equal
 
 
-def test_bases_are_the_eigenvectors_of_gradients():
-  optimizer, scales = Soap(1e-3), np.float32([4.0, 1.0, 0.2])
+@pytest.mark.parametrize("unit", [1.0, 1e-9])
+def test_bases_are_the_eigenvectors_of_gradients(unit):
+  optimizer, scales = Soap(1e-3), unit * np.float32([4.0, 1.0, 0.2])
   axes = np.linalg.qr(normal(3, 3))[0]
   w = tf.Variable(tf.zeros([50, 3]))
   optimizer.build([w])
@@ -95,6 +96,24 @@ def test_bases_are_the_eigenvectors_of_gradients():
   # Moments follow their axes.
   square = optimizer._states[0].square.numpy().mean(axis=0)
   np.testing.assert_allclose(square, np.square(scales), rtol=0.5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-8])
+def test_gradients_of_low_rank_leave_bases_orthonormal_and_steps_small(scale):
+  """As those of a layer that one case of a condition reaches."""
+  rows, columns = normal(5), normal(384, seed=2)
+  w = tf.Variable(tf.zeros([5, 384]))
+  optimizer = Soap(1.0, epsilon=1e-12)
+  optimizer.build([w])
+  for number in range(100):
+    before = w.numpy()
+    gradient = scale * np.outer(rows, columns + normal(384, seed=number))
+    optimizer.apply_gradients([(gradient.astype(np.float32), w)])
+    # No coordinate of the bases moves by more than 1.
+    assert np.linalg.norm(w - before) <= 1.001 * np.sqrt(w.shape.num_elements())
+  for basis in optimizer._states[0].bases:
+    np.testing.assert_allclose(
+        tf.matmul(basis, basis, transpose_a=True), np.eye(basis.shape[0]), atol=1e-4)
 
 
 def test_modes_beyond_a_size_and_of_one_entry_are_not_rotated():

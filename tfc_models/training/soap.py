@@ -14,6 +14,8 @@ import tensorflow as tf
 _LARGEST = 512
 # Steps from one improvement of the bases to the next.
 _EVERY = 10
+# Of a mean eigenvalue.
+_LEAST = 1e-30
 
 
 class Soap(tf.keras.optimizers.Optimizer):
@@ -34,6 +36,10 @@ class Soap(tf.keras.optimizers.Optimizer):
     super().__init__(name=name, global_clipnorm=global_clipnorm)
     self._learning_rate = self._build_learning_rate(learning_rate)
     self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+    # By Cauchy and Schwarz; 1 where both are equal.
+    left = 1.0 - beta_1**2 / beta_2
+    self._most = math.inf if left <= 0.0 else (1.0 - beta_1) / math.sqrt(
+        (1.0 - beta_2) * left)
     self._states = []
 
   def build(self, var_list):
@@ -59,11 +65,13 @@ class Soap(tf.keras.optimizers.Optimizer):
     state.mean.assign_add((1.0 - self.beta_1) * (rotated - state.mean))
     state.square.assign_add((1.0 - self.beta_2) * (tf.square(rotated) - state.square))
     steps = tf.maximum(tf.cast(self.iterations, tf.float32), 1.0)
-    rate = self.learning_rate * tf.sqrt(1.0 - self.beta_2**steps) / (
-        1.0 - self.beta_1**steps)
-    step = state.rotate(
-        state.mean / (tf.sqrt(state.square) + self.epsilon), back=True)
-    variable.assign_sub(rate * tf.reshape(step, variable.shape))
+    unbiased = tf.sqrt(1.0 - self.beta_2**steps) / (1.0 - self.beta_1**steps)
+    # No more than moments of one basis could say, whose squares have not moved with it.
+    step = tf.clip_by_value(
+        unbiased * state.mean / (tf.sqrt(state.square) + self.epsilon),
+        -self._most, self._most)
+    step = self.learning_rate * state.rotate(step, back=True)
+    variable.assign_sub(tf.reshape(step, variable.shape))
 
 
 class _State(tf.Module):
@@ -111,7 +119,9 @@ class _State(tf.Module):
     """Moves the bases by a step of the power method, and the moments with them."""
     mean, square = self.rotate(self.mean, back=True), self.square.value()
     for mode, covariance, basis in zip(self.modes, self.covariances, self.bases):
-      product = tf.matmul(covariance, basis)
+      # In units in which squares of small columns are no zeros: QR needs them.
+      unit = tf.maximum(tf.reduce_mean(tf.linalg.diag_part(covariance)), _LEAST)
+      product = tf.matmul(covariance / unit, basis)
       order = tf.argsort(
           tf.reduce_sum(basis * product, axis=0), direction="DESCENDING")
       square = tf.gather(square, order, axis=mode)
