@@ -3,7 +3,8 @@
 Source: Vyas et al., "SOAP: improving and stabilizing Shampoo using Adam", ICLR 2025,
   arXiv:2409.11321, algorithm 3. For learned compression: Zhang and Zhu, "Leveraging
   second-order curvature for efficient learned image compression", arXiv:2601.20769.
-Departs: means of gradients stay in the bases, which saves a rotation.
+Departs: means of gradients stay in the bases, which saves a rotation; what moments that
+  were made in other bases could make of a step is bounded.
 """
 
 import math
