@@ -95,3 +95,7 @@ def test_weights_for_another_metric_are_better_at_it():
 def test_what_is_not_tuned_says_what_is():
   with pytest.raises(UsageError, match="mbt2018: no weights .* some of tfcm-flex$"):
     load("mbt2018", tune="ms-ssim")
+
+
+def test_weights_leave_room_in_a_repository_of_100_mib():
+  assert sum(entry["bytes"] for entry in ENTRIES) < 95 * 2**20
