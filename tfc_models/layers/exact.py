@@ -105,9 +105,9 @@ class _Exact:
     filters, kernel_size, strides, name: as of `ScaledConv2D`.
     activation: "leaky", leaky ReLU with slope 1/4, clipped to -64..255; "fifth", the
       same with 1/5, TensorFlow's default; "relu", clipped to 0..255; "faint", leaky
-      ReLU with slope 1/128, of the real network 0.01, clipped to -255..255; "clip", linear, clipped to -255..255; None, linear
-      and unbounded, for the last layer of a network; or a `Lookup`, whose arguments
-      have `LOOKUP_BITS`.
+      ReLU with slope 1/128, of the real network 0.01, clipped to -255..255; "clip",
+      linear, clipped to -255..255; None, linear and unbounded, for the last layer of a
+      network; or a `Lookup`, whose arguments have `LOOKUP_BITS`.
     in_bits: int.
     out_bits: int, or a sequence of one for each output channel.
     input_limit: the largest absolute value of an input.

@@ -130,7 +130,7 @@ class TfcmFlex(TransformModel):
     super().__init__(
         lapped.analysis(), lapped.synthesis(),
         HyperpriorCodec(
-            lambda y, condition: self._hyper_analyze(y, condition),
+            lambda y, condition: self._hyper_analysis_graph(y, condition.weights),
             lambda z_hat, condition: self._hyper_synthesis_graph(z_hat, condition),
             z_codec, SpaceChannelCodec(y_codec, context_network), hyper_depth,
             _to_params),
@@ -149,7 +149,7 @@ class TfcmFlex(TransformModel):
     # What is left to do after division by the gain.
     self.inverse_gain = Modulation(DEPTH, _ROWS, use_bias=False, name="inverse_gain")
     self._analysis_graph = Graph(self._analyze)
-    self._hyper_analysis_graph = Graph(self._side_analyze)
+    self._hyper_analysis_graph = Graph(self._hyper_analyze)
     self._synthesis_graph = Graph(self._synthesize)
     self._hyper_synthesis_graph = CaseGraph(self.hyper_synthesis_transform)
     self._cases = tf.constant(cases)
@@ -219,10 +219,7 @@ class TfcmFlex(TransformModel):
       y += block(self.normalizer * y, condition)
     return self.synthesis_transform(y) * (self.step / 255.0) + 0.5
 
-  def _hyper_analyze(self, y, condition):
-    return self._hyper_analysis_graph(y, condition.weights)
-
-  def _side_analyze(self, y, weights):
+  def _hyper_analyze(self, y, weights):
     condition = Condition(weights)
     y = self.normalizer * self._without_gain(y, condition)
     return self.hyper_analysis_transform(
