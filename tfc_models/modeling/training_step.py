@@ -53,11 +53,14 @@ class TrainableModel(tf.keras.Model):
     training_only: names of attributes that training alone uses, such as a
       discriminator. Checkpoints hold them; weight files, moving averages and
       fingerprints do not.
+    fine_parts: object paths of parts whose kernels keep 16 bits in weight files of 8,
+      since a picture shows their errors as they are.
     figure_names: of figures that `update` gives beside those of `objective`.
   """
 
   networks = {"main": ()}
   training_only = ()
+  fine_parts = ()
   figure_names = ()
 
   def compile(self, optimizer, lmbda, distortion="mse", seed=0, average=0.0,

@@ -90,7 +90,8 @@ def packed(model, bits=16, fine=(), **facts):
     bits: 16; 32; or 8 for kernels. Those of integer networks always have 8, which
       is what they compute with.
     fine: object paths of parts whose kernels have no 8 bits for all that, such as those
-      that other weights have too (`pretrained.sharing`).
+      that other weights have too (`pretrained.sharing`); the model's `fine_parts` join
+      them.
     **facts: JSON values to keep beside the weights (lmbda, steps ...).
   """
   arrays = {}
@@ -99,7 +100,7 @@ def packed(model, bits=16, fine=(), **facts):
   kernels = _integer_kernels(model)
   if bits == 8:
     coarse = [variable for name, variable in variables.items() if variable.trainable
-              and not is_below(name, fine)]
+              and not is_below(name, (*fine, *model.fine_parts))]
     kernels = {**_kernels_of_eight_bits(coarse), **kernels}
   for name, variable in variables.items():
     if id(variable) in kernels:

@@ -68,6 +68,8 @@ class TfcmBase(TransformModel):
   """
 
   downsampling_factor = 32  # 8 down to y, 4 more down to z.
+  # In 8 bits they cost 0.04 dB at 37 dB; all others in 8 bits cost 0.004.
+  fine_parts = ("analysis_transform", "synthesis_transform")
 
   def __init__(self, *, width=128, analysis_blocks=1, synthesis_blocks=2,
                hyper_width=96, hyper_depth=64, distortion_weight=0.0,

@@ -103,6 +103,7 @@ class TfcmFlex(TransformModel):
   """
 
   downsampling_factor = 32  # 8 down to y, 4 more down to z.
+  fine_parts = ("analysis_transform", "synthesis_transform")  # As of `tfcm-base`.
   capabilities = frozenset(["quality"])
 
   def __init__(self, *, width=128, analysis_blocks=2, synthesis_blocks=3,
