@@ -109,6 +109,30 @@ def test_a_level_rises_where_its_channels_are_worth_their_bits(worth, rises):
   assert (slope < 0) == rises
 
 
+def test_a_sender_that_looks_finds_the_level_that_costs_least():
+  codec, context = level_codec()
+  whole = ImportanceCodec(
+      None, walk(codec, context),
+      MaskedCodec(FactorizedCodec(DEPTH, "y", certain=True)), LEVELS, DEPTH, worth=3.0)
+  whole.codec.codec.fix_tables()
+  y = tf.constant(np.random.default_rng(0).normal(0, 2, (1, 9, 13, DEPTH)), tf.float32)
+  y_hat, bits = whole.codec.codec.price(y)
+  groups = np.arange(DEPTH) * LEVELS // DEPTH
+  costs = [
+      tf.reduce_sum(kept * bits + 3.0 * tf.square(y - kept * y_hat), axis=-1)
+      for kept in (np.float32(groups < level) for level in range(LEVELS + 1))]
+  level = whole.importance(y)
+  np.testing.assert_array_equal(level[..., 0], np.argmin(costs, axis=0))
+  assert len(np.unique(level)) > 2
+  # These are the levels that files have, and those of training.
+  strings, decoded = whole.compress(y)
+  np.testing.assert_array_equal(whole.decompress(strings, y.shape[1:]), decoded)
+  np.testing.assert_array_equal(decoded, np.where(groups < level, y_hat, 0.0))
+  trained, _ = whole(y, noise=noise())
+  # Kept ones are noisy, never zero.
+  np.testing.assert_array_equal(trained != 0, np.broadcast_to(groups < level, y.shape))
+
+
 def test_maps_of_images_are_shares_of_channels():
   model = suite.ready(configs.get("balle-li:tiny").model)
   found = model.importance(make_image(33, 70))

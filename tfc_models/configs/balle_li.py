@@ -5,16 +5,19 @@ from tfc_models.configs import common
 # What the poster compares, with a map or without.
 _PARTS = {
     "low": {}, "baseline": dict(levels=0), "deeper": dict(deeper=True),
-    "deeper-baseline": dict(levels=0, deeper=True), "tiny": dict(levels=4),
+    "deeper-baseline": dict(levels=0, deeper=True), "searched": dict(searched=True),
+    "tiny": dict(levels=4),
 }
 
 
 def get_config(variant="low"):
-  """Returns the recipe; variants: low, deeper, baseline, deeper-baseline, narrow, tiny.
+  """Returns the recipe; variants: low, deeper, baseline, deeper-baseline, searched,
+  narrow, tiny.
 
-  Widths 128/192; "baseline" has no map, "deeper" residual blocks in the encoder, "narrow",
-  alone or before any of these, 64 filters, as our weights of the parent. The
-  parent's script trains 1 M steps, batch 8 of 256x256, Adam at 1e-4.
+  Widths 128/192; "baseline" has no map, "deeper" residual blocks in the encoder, the map
+  of "searched" no network; "narrow", alone or before any of these, has 64 filters, as our
+  weights of the parent. The parent's script trains 1 M steps, batch 8 of 256x256, Adam at
+  1e-4.
   """
   width = next((width for width in ("narrow", "tiny") if variant.startswith(width)), "low")
   config = common.hyperprior("balle-li", width)
@@ -22,6 +25,6 @@ def get_config(variant="low"):
   part = variant.removeprefix("narrow").removeprefix("-") or "low"
   config.model.arguments.update(_PARTS[part])
   density = "y_codec/codec" if config.model.arguments.get("levels", 16) else "y_codec"
-  config.train.rates = {density: 10.0}
+  config.train.rates = {density: 10.0, "map_codec": 10.0}
   config.expected = {}
   return config
