@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance import causal, suite
-from tests.conftest import make_image
+from tests.conformance import causal
 from tfc_models import configs, registry
 from tfc_models.entropy_models import (
     STILL,
@@ -131,12 +130,6 @@ def test_a_sender_that_looks_finds_the_level_that_costs_least():
   trained, _ = whole(y, noise=noise())
   # Kept ones are noisy, never zero.
   np.testing.assert_array_equal(trained != 0, np.broadcast_to(groups < level, y.shape))
-
-
-def test_maps_of_images_are_shares_of_channels():
-  model = suite.ready(configs.get("balle-li:tiny").model)
-  found = model.importance(make_image(33, 70))
-  assert found.shape == (3, 5) and 0.0 <= found.min() < found.max() <= 1.0
 
 
 def test_the_parts_of_the_poster_can_be_had_one_by_one():

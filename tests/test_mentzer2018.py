@@ -110,8 +110,6 @@ def test_training_counts_bits_by_the_mask_and_files_as_they_are():
   _, whole = model.latent_codec(y)
   assert float(whole["y"][0]) == pytest.approx(
       float(tf.reduce_sum(walk.price(y[..., 1:] * mask)[1])), rel=1e-4)
-  share = model.importance(make_image(33, 70))
-  assert share.shape == (5, 9) and 0.0 <= share.min() < share.max() <= 1.0
 
 
 def test_only_rate_beyond_the_target_counts():

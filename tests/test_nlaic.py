@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance import causal, suite
+from tests.conformance import causal
 from tests.conftest import make_image
 from tests.test_starts import half_quiet
 from tfc_models import configs, metrics, registry
@@ -14,7 +14,6 @@ from tfc_models.entropy_models import (
     integer_bits,
     params_from_integers,
 )
-from tfc_models.errors import UsageError
 from tfc_models.layers import ExactAttention, NonLocalAttention
 from tfc_models.layers.non_local import NonLocal
 from tfc_models.transforms.context_3d import JointContext3D
@@ -114,20 +113,6 @@ def test_a_start_knows_where_an_image_is_quiet():
   assert np.mean(loud) - np.mean(quiet) > 8.0
 
 
-@pytest.mark.slow
-def test_masks_of_images_are_shares():
-  model = suite.ready(configs.get("nlaic:tiny").model)
-  attention = model.analysis_transform.steps[-1]
-  awake(attention, features((1, 2, 2, 8)))
-  mask = model.mask(make_image(70, 40))
-  assert mask.shape == (8, 4, 8) and 0.0 <= mask.min() < mask.max() <= 1.0
-  plain = registry.create("nlaic", num_filters=8, latent_depth=8, side_depth=4,
-                          attention=False).build_variables()
-  assert plain.latents == ("z", "y")
-  with pytest.raises(UsageError, match="no attention"):
-    plain.mask(make_image(70, 40))
-
-
 def test_the_prior_takes_the_transforms_of_others():
   model = registry.create(**{"name": "nlaic", **configs.get("nlaic:tiny-gdn").model.arguments})
   others = registry.create("mbt2018-mean", num_filters=8, latent_depth=8)
@@ -136,5 +121,3 @@ def test_the_prior_takes_the_transforms_of_others():
   for part in ("analysis_transform", "synthesis_transform"):
     assert [v.shape for v in getattr(model, part).variables] == [
         v.shape for v in getattr(others, part).variables]
-  with pytest.raises(UsageError, match="no attention"):
-    model.mask(make_image(70, 40))

@@ -26,6 +26,7 @@ VERBS = {
     "evaluate": "compare codecs on images: rate, distortion, time, BD-rate",
     "plot": "draw an evaluation",
     "compare": "compare two images, or what codecs make of one",
+    "maps": "show where attention and importance maps lie",
     "thumbnails": "compare codecs on 32x32 images at a few bytes",
     "benchmark": "time coding and training, stage by stage",
     "export": "write weights for TensorFlow Serving and other runtimes",

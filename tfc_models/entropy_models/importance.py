@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.entropy_models.base import LatentCodec
+from tfc_models.ops import probe
 
 
 class ImportanceCodec(LatentCodec):
@@ -77,6 +78,7 @@ class ImportanceCodec(LatentCodec):
 
   def symbols(self, y, params=None):
     coded, level = self.map_codec.symbols(self.importance(y, params))
+    probe.note("importance", level / self.levels)
     more, y_hat = self.codec.symbols(y, (params, self._mask(level)))
     return [*coded, *more], y_hat
 

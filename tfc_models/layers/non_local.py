@@ -9,7 +9,7 @@ from tfc_models.layers.exact import (
 )
 from tfc_models.layers.lookup import LOOKUP_BITS, Lookup
 from tfc_models.layers.scaled_conv import ScaledConv2D
-from tfc_models.ops import quantize
+from tfc_models.ops import probe, quantize
 
 # Keys are averages over a grid of at most so many cells a side.
 _CELLS = 16
@@ -89,11 +89,9 @@ class NonLocalAttention(tf.keras.layers.Layer):
 
   def call(self, x):
     """Returns the sum, shaped as x."""
-    return x + _through(self.trunk, x) * self.mask(x)
-
-  def mask(self, x):
-    """Returns the mask, 0 to 1, shaped as x."""
-    return tf.sigmoid(_through(self.branch, x) + _OFF)
+    mask = tf.sigmoid(_through(self.branch, x) + _OFF)
+    probe.note("attention", mask)
+    return x + _through(self.trunk, x) * mask
 
 
 class ExactBlock(tf.keras.layers.Layer):

@@ -65,19 +65,6 @@ class BalleLi(TransformModel):
         _deeper(analysis, num_filters) if deeper else analysis,
         gdn_conv.synthesis_5x5(num_filters), codec, 16, latent_depth, gdn_conv)
 
-  def importance(self, image):
-    """Returns the map of a uint8 image (H, W, 1 or 3), a share of channels a site.
-
-    Returns:
-      float32 (ceil(H / 16), ceil(W / 16)), 0 to 1.
-
-    Raises:
-      AttributeError: of models without levels.
-    """
-    codec = self.latent_codec
-    level = tf.round(codec.importance(self.analyze(self.to_batch(image))))
-    return level[0, ..., 0].numpy() / codec.levels
-
 
 def _deeper(analysis, filters):
   """Returns the layers of an analysis, with a residual block behind each GDN."""

@@ -15,6 +15,7 @@ from tfc_models.models.families.transform_model import (
   TransformModel,
   first_patches,
 )
+from tfc_models.ops import probe
 from tfc_models.transforms import residual_bn
 from tfc_models.transforms.context_3d import Context3D
 
@@ -70,15 +71,6 @@ class ConditionalProbability(TransformModel):
         self.analysis_transform, self.synthesis_transform, first_patches(images),
         self.depth)
 
-  def importance(self, image):
-    """Returns the map of a uint8 image (H, W, 1 or 3), a share of channels a site.
-
-    Returns:
-      float32 (ceil(H / 8), ceil(W / 8)), 0 to 1.
-    """
-    y = self.analyze(self.to_batch(image))
-    return self.latent_codec.importance(y)[0, ..., 0].numpy() / self.depth
-
 
 class _MappedCodec(LatentCodec):
   """Masks channels by the first of them, and codes the others.
@@ -126,5 +118,7 @@ class _MappedCodec(LatentCodec):
     """Does nothing: there are no tables but those of the codec inside."""
 
   def _masked(self, y):
-    mask = tf.clip_by_value(self.importance(y) - self._channels, 0.0, 1.0)
+    count = self.importance(y)
+    probe.note("importance", count / len(self._channels))
+    mask = tf.clip_by_value(count - self._channels, 0.0, 1.0)
     return y[..., 1:] * mask, mask

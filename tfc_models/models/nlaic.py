@@ -14,7 +14,6 @@ from tfc_models.entropy_models import (
     integer_bits,
     params_from_integers,
 )
-from tfc_models.errors import UsageError
 from tfc_models.layers import (
     Conv2DTranspose,
     ExactAttention,
@@ -119,24 +118,6 @@ class NonLocalAttentionCodec(TransformModel):
             start=BlockStart(hyper_analysis, hyper_synthesis, network)),
         16, depth, gdn_conv)
     self.context_network = network
-
-  def mask(self, image):
-    """Returns the mask of the last attention before y of a uint8 image (H, W, 1 or 3).
-
-    Returns:
-      float32 (H / 16, W / 16, M) of the padded image, 0 to 1.
-
-    Raises:
-      UsageError: of models whose transforms have no attention.
-    """
-    steps = getattr(self.analysis_transform, "steps", None)
-    if not steps or not isinstance(steps[-1], NonLocalAttention):
-      raise UsageError(f"{self.registered_name}: its transforms have no attention")
-    *before, attention = steps
-    x = self.to_batch(image)
-    for layer in before:
-      x = layer(x)
-    return attention.mask(x)[0].numpy()
 
 
 class _Stack(tf.keras.layers.Layer):

@@ -5,8 +5,10 @@
 
 `events` is then a list of (kind, value). Stages of the work note their seconds:
 "model", "hyper", "refinement", "entropy coding"; an `AutoregressiveCodec` notes the
-arguments of each "walk"; a refinement "refined", how many of how many steps. Nothing is
-noted without a listener, or while a graph is traced.
+arguments of each "walk"; a refinement "refined", how many of how many steps. Networks that
+weigh the sites of an image note by how much, 0 to 1, (B, H, W, C): an "attention" its mask,
+an "importance" the share of channels that is kept. Nothing is noted without a listener, or
+while a graph is traced.
 """
 
 import contextlib

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.layers import GDN
+from tfc_models.ops import probe
 from tfc_models.ops.klt import hierarchical_klt
 from tfc_models.transforms.gdn_conv import START_GAMMA, GraphSequential
 
@@ -123,7 +124,9 @@ class Attention(tf.keras.layers.Layer):
 
   def call(self, x):
     """See the class."""
-    return x + _units(self.values, x) * tf.sigmoid(self.mask(_units(self.gates, x)))
+    mask = tf.sigmoid(self.mask(_units(self.gates, x)))
+    probe.note("attention", mask)
+    return x + _units(self.values, x) * mask
 
   def stretch(self, factor):
     """Makes of f(x) the function factor * f(x / factor)."""
