@@ -74,8 +74,6 @@ def marked(names):
       pytest.mark.slow]) for name in names]
 
 
-WINDOWS = ["lee2019", "hu2020"]
-
 # One process makes the streams, for all tests.
 pytestmark = pytest.mark.xdist_group("exactness")
 
@@ -98,7 +96,7 @@ def streams(request, tmp_path_factory):
     data = LearnedCodec.from_file(str(folder / f"{name}.npz")).encode(
         make_image(90, 130))
     (folder / f"{name}.tfcm").write_bytes(data)
-  for name in {*WINDOWS} & {*exact}:
+  for name in {*exact} - DAILY:
     # Where most of a window, or of a site's neighbours, lies outside.
     for height, width in ((1, 1), (17, 33)):
       small = f"{name}-{height}x{width}"
