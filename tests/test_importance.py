@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfc_models.models  # noqa: F401 - Registers them.
 from tests.conformance import causal
 from tfc_models import configs, registry
 from tfc_models.entropy_models import (
@@ -14,6 +15,7 @@ from tfc_models.entropy_models import (
     LevelCodec,
     MaskedCodec,
 )
+from tfc_models.modeling import weights
 from tfc_models.ops.noise import Noise
 from tfc_models.transforms.importance import LevelContext
 
@@ -142,6 +144,9 @@ def test_the_parts_of_the_poster_can_be_had_one_by_one():
 
 
 def latents_and_weights(recipe):
-  spec = configs.get(recipe).model
-  model = registry.create(spec.name, **spec.arguments).build_variables()
+  config = configs.get(recipe)
+  model = registry.create(
+      config.model.name, **config.model.arguments).build_variables()
+  for part in config.train.rates:
+    assert any(weights.is_below(path, [part]) for path in weights.variables_by_path(model))
   return model.latents, sum(int(np.prod(v.shape)) for v in model.trainable_variables)

@@ -24,7 +24,8 @@ def get_config(variant="low"):
   del config.model.arguments.origin
   part = variant.removeprefix("narrow").removeprefix("-") or "low"
   config.model.arguments.update(_PARTS[part])
-  density = "y_codec/codec" if config.model.arguments.get("levels", 16) else "y_codec"
-  config.train.rates = {density: 10.0, "map_codec": 10.0}
+  has_map = config.model.arguments.get("levels", 16)
+  config.train.rates = (
+      {"y_codec/codec": 10.0, "map_codec": 10.0} if has_map else {"y_codec": 10.0})
   config.expected = {}
   return config
