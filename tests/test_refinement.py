@@ -17,7 +17,8 @@ from tfc_models.errors import UsageError
 from tfc_models.modeling import weights
 from tfc_models.modeling.settings import Settings
 from tfc_models.models.families import refinement
-from tfc_models.models.families.refinement import Pace, Plan, Scene
+from tfc_models.models.families.refinement import Pace, Plan
+from tfc_models.models.families.refinement_state import Scene
 from tfc_models.ops import probe
 
 

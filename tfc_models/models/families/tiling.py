@@ -21,7 +21,7 @@ from tfc_models.bitstream import TILE, Box, Chunk, Grid, nest, unnest
 from tfc_models.errors import UsageError
 from tfc_models.modeling import base
 from tfc_models.modeling.model import written
-from tfc_models.models.families.refinement import Scene
+from tfc_models.models.families.refinement_state import Scene
 from tfc_models.ops import image as image_ops
 from tfc_models.ops import padding, probe
 from tfc_models.ops.receptive import Reach, reach

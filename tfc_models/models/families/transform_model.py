@@ -8,7 +8,8 @@ import tensorflow as tf
 from tfc_models.entropy_models import LatentCodec
 from tfc_models.modeling import base
 from tfc_models.modeling.settings import EVALUATION, Settings
-from tfc_models.models.families.refinement import Refinement, Scene
+from tfc_models.models.families.refinement import Refinement
+from tfc_models.models.families.refinement_state import Scene
 from tfc_models.models.families.tiling import Tiling
 from tfc_models.ops import image as image_ops
 from tfc_models.ops.parts import in_parts
