@@ -9,6 +9,7 @@ from tests.conftest import make_image
 from tfc_models import configs, metrics, registry
 from tfc_models.entropy_models import AutoregressiveCodec, CategoricalCodec
 from tfc_models.ops.noise import Noise
+from tfc_models.transforms import residual_bn
 from tfc_models.transforms.context_3d import Context3D
 
 # Of a model without shipped weights.
@@ -125,3 +126,21 @@ def test_only_rate_beyond_the_target_counts():
   assert bpp > 0.1
   assert float(losses[0.0] - losses[99.0]) == pytest.approx(bpp, rel=1e-3)
   assert float(losses[0.1] - losses[99.0]) == pytest.approx(bpp - 0.1, rel=1e-3)
+
+
+def test_loud_coefficients_start_with_several_channels():
+  """What six levels a channel say of a photograph's blocks is then twice as good."""
+  errors = {}
+  for step in (0.0, 0.8):
+    tf.keras.utils.set_random_seed(0)
+    model = registry.create("mentzer2018", num_filters=32, latent_depth=16)
+    images = np.stack([make_image(64, 64, seed=seed) for seed in range(6)])
+    model.build_variables()
+    residual_bn.start(
+        model.analysis_transform, model.synthesis_transform, images, 16, step)
+    x = tf.constant(images, tf.float32) / 255.0
+    y = model.analyze(x)[..., 1:]
+    y_hat = model.latent_codec.codec.codec.on_grid(y)
+    inside = np.s_[:, 8:-8, 8:-8]
+    errors[step] = float(tf.reduce_mean(tf.square((model.synthesize(y_hat) - x)[inside])))
+  assert errors[0.8] < 0.6 * errors[0.0]

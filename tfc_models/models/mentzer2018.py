@@ -19,6 +19,8 @@ from tfc_models.ops import probe
 from tfc_models.transforms import residual_bn
 from tfc_models.transforms.context_3d import Context3D
 
+# Centres start as a grid from its opposite to this.
+_LIMIT = 2.0
 # At first 88 % of the channels count.
 _START = 2.0
 _QUIET = 0.1
@@ -48,7 +50,7 @@ class ConditionalProbability(TransformModel):
   Departs: see `transforms.context_3d`, `transforms.residual_bn` and
     `entropy_models.CategoricalCodec`. No weight decay, and nothing pulls centres to zero.
     Symbols lie in the stream by fronts of equal column + 2 row + 4 channel. Training
-    starts as a KLT of 8x8 blocks.
+    starts as a KLT of 8x8 blocks, loud coefficients of which have several channels.
   """
 
   downsampling_factor = 8
@@ -60,16 +62,17 @@ class ConditionalProbability(TransformModel):
         residual_bn.Encoder(num_filters, latent_depth + 1, batch_statistics),
         residual_bn.Decoder(num_filters, batch_statistics),
         _MappedCodec(AutoregressiveCodec(
-            CategoricalCodec(np.linspace(-2.0, 2.0, centres)), context,
+            CategoricalCodec(np.linspace(-_LIMIT, _LIMIT, centres)), context,
             lambda outputs: outputs), latent_depth), 8, latent_depth)
     self.context_network = context
+    self._step = 2.0 * _LIMIT / (centres - 1)
 
   def prepare(self, images, lmbda):
     """Starts as a KLT of 8x8 blocks, whatever lmbda is: rates come from the map."""
     self.build_variables()
     residual_bn.start(
         self.analysis_transform, self.synthesis_transform, first_patches(images),
-        self.depth)
+        self.depth, self._step)
 
 
 class _MappedCodec(LatentCodec):

@@ -12,6 +12,10 @@ MEAN = np.float32([121.85, 113.59, 100.64])
 DEVIATION = np.sqrt(np.float32([4746.4, 4454.1, 4812.2]))
 
 _GROUPS, _BLOCKS = 5, 3
+# How much farther the grid of several channels reaches than that of one. With 1 the start
+# of 32 channels of six levels has 23.1 dB on photographs, with 1.5 25.2; without several
+# channels for one coefficient 21.6.
+_WIDE = 1.5
 
 
 class _Normalized(tf.keras.layers.Layer):
@@ -146,16 +150,18 @@ class Decoder(tf.keras.layers.Layer):
     return (self.last(x) * DEVIATION + MEAN) / 255.0
 
 
-def start(encoder, decoder, patches, depth):
+def start(encoder, decoder, patches, depth, step=0.0):
   """Makes both a KLT of 8x8 blocks, of unit variances, for training to start from.
 
-  Coefficients pass the ReLUs as pairs of positive and negative parts.
+  Coefficients pass the ReLUs as pairs of positive and negative parts. Where a quantiser
+  has few levels, loud ones get several channels, whose mean the decoder takes: they lie
+  beside each other on its grid, which is so many times as fine for them all.
 
   Args:
     encoder, decoder: built.
     patches: (B, H, W, 3) uint8, sides multiples of 8.
-    depth: the coefficients are the last of so many outputs; those before stay as they
-      are.
+    depth: the channels are the last of so many outputs; those before stay as they are.
+    step: of the quantiser; 0 gives each coefficient one channel.
   """
   x = (np.float32(patches) - MEAN) / DEVIATION
   mean = x.mean(axis=(0, 1, 2))
@@ -164,17 +170,48 @@ def start(encoder, decoder, patches, depth):
       level._replace(basis=np.float32(level.basis)) for level in hierarchical_klt(
           x - mean, [2, 2, 2], [*widths, depth]))
   deviations = np.float32(third.deviations)
+  coefficients, copies, offsets = _shared_out(deviations, step)
+  basis = third.basis[..., coefficients]
+  deviations = deviations[coefficients] * np.where(copies > 1, _WIDE, 1.0).astype(np.float32)
   x = _set(encoder.down[0], pairs(first.basis, outputs=True), x)
   x = _set(encoder.down[1], pairs(second.basis, inputs=True, outputs=True), x)
-  _set(encoder.layers[-1], pairs(third.basis / deviations, inputs=True), skip=-depth)
+  _set(encoder.layers[-1], pairs(basis / deviations, inputs=True), skip=-depth)
   last = encoder.layers[-1]
   flat = encoder(tf.broadcast_to((mean * DEVIATION + MEAN) / 255.0, [1, 64, 64, 3]))
-  last.bias.assign_sub(np.pad(flat[0, 4, 4, -depth:], [last.filters - depth, 0]))
+  last.bias.assign_sub(
+      np.pad(flat[0, 4, 4, -depth:] - offsets, [last.filters - depth, 0]))
   y = in_parts(last, x)[..., -depth:]
-  y = _set(decoder.up[0], pairs(third.basis * deviations, inputs=True), y)
+  y = _set(decoder.up[0], pairs(basis * deviations / copies, inputs=True), y)
   _set(decoder.up[1], pairs(second.basis, inputs=True, outputs=True), y)
   _set(decoder.last, pairs(first.basis, outputs=True))
   decoder.last.bias.assign(mean)
+
+
+def _shared_out(deviations, step):
+  """Returns of as many channels as there are coefficients which of them each codes.
+
+  A channel after the other goes to where it saves most of the errors, which n of them make
+  about (_WIDE step / n)^2 / 12 of a variance.
+
+  Args:
+    deviations: of coefficients.
+    step: of the quantiser of unit variances; 0 for none.
+
+  Returns:
+    int (N,), numbers of coefficients, rising; int (N,), how many channels code the same
+    one; float32 (N,), what to add before the quantiser.
+  """
+  count = np.ones(len(deviations), int)
+  if step:
+    count[:] = 0
+    errors = np.arange(len(count) + 2, dtype=np.float64)
+    errors[1:] = (step * _WIDE / errors[1:])**2 / 12.0
+    errors[0] = 1.0
+    for _ in count:
+      count[np.argmax(deviations**2 * (errors[count] - errors[count + 1]))] += 1
+  coefficients = np.repeat(np.arange(len(count)), count)
+  place = np.concatenate([(np.arange(n) + 0.5) / n - 0.5 for n in count if n])
+  return coefficients, count[coefficients], np.float32(step * place)
 
 
 def _set(layer, basis, x=None, skip=None):
