@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfc_models.layers import ACTIVATION_LIMIT, ExactConv2D, fixed
-from tfc_models.layers.exact import CARRIER
+from tfc_models.layers import exact as integers
 from tfc_models.ops import quantize, wavefront
 from tfc_models.transforms.causal import CausalNetwork
 from tfc_models.transforms.context import entropy_parameters
@@ -66,7 +66,7 @@ class CausalSlices(ExactConv2D):
     slices, size = self._reach + 1, self.kernel_size
     kernel = tf.reshape(
         kernel, [size, size, slices, kernel.shape[2] // slices, self.filters])
-    kernel = tf.cast(tf.gather_nd(kernel, self._taps), CARRIER)
+    kernel = tf.cast(tf.gather_nd(kernel, self._taps), integers.CARRIER)
     return tf.reshape(kernel, [-1, self.filters]), bias, self._factor()
 
   @property
