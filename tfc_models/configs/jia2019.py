@@ -4,7 +4,7 @@ from tfc_models.configs import common
 
 
 def get_config(variant="low"):
-  """Returns the recipe; variants: low (48; 48, 48, 96, 96, 96), conditioned, tiny.
+  """Returns the recipe; variants: low (48; 48, 48, 96, 96, 96), conditioned, single, tiny.
 
   The authors train 100,000 steps, batch 8 of 256x256, Adam at 1e-4, of the first layer,
   then each of the others, for hundreds of thousands more. lmbda is that of the first
@@ -13,6 +13,7 @@ def get_config(variant="low"):
   """
   widths = {
       "low": {}, "conditioned": dict(conditioned=True),
+      "single": dict(latent_depths=[96]),  # One layer, to compare with.
       "tiny": dict(num_filters=8, latent_depths=[4, 4, 6], conditioned=True),
   }
   config = common.base("jia2019", **widths[variant])
