@@ -96,6 +96,8 @@ class _Model(TransformModel):
 
   downsampling_factor = 64  # 16 down to y, 4 more down to z.
   capabilities = frozenset(["quality"])
+  # In 8 bits they cost 0.1 dB at 0.3 bpp and 0.8 at 1.9; all else 0.3 % of the bytes.
+  fine_parts = ("analysis_transform", "synthesis_transform")
 
   def __init__(self, num_filters, latent_depth, fixed_grid, context=None):
     y_codec = _YCodec(
