@@ -50,9 +50,9 @@ def loss(model, image, effort, **more):
 
 
 def test_more_effort_means_less_loss(codec, picture):
-  # On one picture neighbours may change places.
   losses = [loss(codec.model, picture, effort) for effort in (1, 2, 5, 7)]
-  assert losses == sorted(losses, reverse=True)
+  # On one picture the last ones, which differ little, may change places.
+  assert all(after < 1.001 * before for before, after in zip(losses, losses[1:]))
   assert losses[2] < 0.995 * losses[0]  # More of the bits alone.
 
 

@@ -1,0 +1,3 @@
+"""`tfcm maps`."""
+from tfc_models.cli.main import run
+run("maps")
