@@ -64,3 +64,5 @@ def test_pictures_have_the_photograph_and_its_maps(tmp_path):
   fails(1, "exists already", *arguments)
   fails(1, "two inputs", "maps", tmp_path / "photo.png", *arguments[1:], "--overwrite")
   assert (out / "photo.png").read_bytes() == before
+  fails(1, "would replace the input", *arguments[:-1], tmp_path, "--overwrite")
+  np.testing.assert_array_equal(Image.open(tmp_path / "photo.png"), image)

@@ -77,7 +77,7 @@ def expand(arguments, extensions, extension, split=None):
       for path, name in found]
   if split:
     pairs = [made for pair in pairs for made in split(*pair)]
-  _check_outputs(pairs, arguments.overwrite)
+  check_outputs(pairs, arguments.overwrite)
   return pairs
 
 
@@ -108,8 +108,16 @@ def _output(path, name, output, extension, count):
   return output
 
 
-def _check_outputs(pairs, overwrite):
-  """Refuses before any work what would lose data."""
+def check_outputs(pairs, overwrite):
+  """Refuses before any work what would lose data.
+
+  Args:
+    pairs: list of (input path, output path).
+    overwrite: whether existing files may be replaced.
+
+  Raises:
+    UsageError: if outputs exist, collide, or would replace an input.
+  """
   # Spelt as the file system does: ./x and x are one file.
   inputs = {os.path.realpath(path) for path, _ in pairs if path != STREAM}
   outputs = [

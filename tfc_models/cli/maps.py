@@ -3,6 +3,7 @@
 import io
 import os
 
+from tfc_models.cli import files
 from tfc_models.cli.console import printable
 from tfc_models.datasets.files import read_image
 from tfc_models.errors import UsageError
@@ -39,8 +40,7 @@ def run(arguments):
   for path in outputs:
     if outputs.count(path) > 1:
       raise UsageError(f"{path}: two inputs would be written there")
-    if os.path.exists(path) and not arguments.overwrite:
-      raise UsageError(f"{path}: exists already; --overwrite replaces it")
+  files.check_outputs([*zip(arguments.inputs, outputs)], arguments.overwrite)
   images = [read_image(path) for path in arguments.inputs]
   # Only now, when the request makes sense: this loads TensorFlow.
   from tfc_models import codecs
